@@ -147,7 +147,7 @@ def splits(cv: Any, n_samples: int, groups: ArrayLike | None) -> list[Any]:
     Raises
     ------
     InputError
-        If it is a ``TimeSeriesSplit``.
+        If it is a ``TimeSeriesSplit``, or splits by classes.
     """
     if any(base.__name__ == "TimeSeriesSplit" for base in type(cv).__mro__):
         raise InputError(
@@ -159,7 +159,14 @@ def splits(cv: Any, n_samples: int, groups: ArrayLike | None) -> list[Any]:
         )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The groups parameter is ignored")
-        return list(cv.split(np.zeros((n_samples, 1)), groups=groups))
+        try:
+            return list(cv.split(np.zeros((n_samples, 1)), groups=groups))
+        except TypeError as error:  # it needs y
+            raise InputError(
+                "a splitter by classes cannot split responses",
+                found=f"{type(cv).__name__}: {error}",
+                expected="KFold, GroupKFold, LeaveOneGroupOut or alike",
+            ) from error
 
 
 def check_split(n_split: int, n_samples: int, cv: Any) -> None:

@@ -76,5 +76,8 @@ def windows_of_features(study: Study) -> list[tuple[str, WindowsTable]]:
 def stimulus_timeline(recording: Recording) -> StimulusTimeline:
     """What was played during the samples of a recording."""
     if isinstance(recording, WindowedRecording):
-        return StimulusTimeline(recording.windows.volumes, recording.events, recording.windows, recording.clips)
-    return StimulusTimeline(recording.responses.runs, recording.events, columns=recording.clips)
+        volumes, windows = recording.windows.volumes, recording.windows
+        return StimulusTimeline(volumes, recording.events, windows, recording.clips, recording.subject)
+    return StimulusTimeline(
+        recording.responses.runs, recording.events, columns=recording.clips, subject=recording.subject
+    )

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.data.files import first_line, reading, require_file
+from b2m_encoding.data.files import first_line, reading
 from b2m_encoding.data.recording import Recording, Series, assemble
 from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.io.narrowing import narrowed
-from b2m_encoding.io.text_tables import first_fields, is_number, numbers, read_text_table
+from b2m_encoding.io.presence import require_file
+from b2m_encoding.io.text_tables import check_no_clock, first_fields, is_number, numbers, read_text_table
 from b2m_encoding.spaces.space import Space, Unplaced
 from b2m_encoding.spaces.surface import surface_space
 
@@ -111,7 +112,9 @@ def _read_text(file: Path, _key: str) -> NDArray[np.float64]:
     header = not all(map(is_number, first)) or (len(first) > 1 and first == [str(i) for i in range(len(first))])
     table = read_text_table(file, "an array", header=header)
     columns = [numbers(fields, file, str(i + 1)) for i, fields in enumerate(zip(*table.rows, strict=True))]
-    return np.stack(columns, axis=1) if columns else np.zeros((0, 0))
+    values = np.stack(columns, axis=1) if columns else np.zeros((0, 0))
+    check_no_clock(table.header, values, file)
+    return values
 
 
 def _open_npz(file: Path, key: str) -> Any:
@@ -130,7 +133,8 @@ def _open_mat(file: Path, key: str) -> Any:
     from scipy.io import loadmat, whosmat
 
     name = _only(key, [one for one, _, _ in whosmat(file)], file)
-    return loadmat(file, variable_names=[name])[name]
+    found = loadmat(file, variable_names=[name])[name]
+    return found.toarray() if hasattr(found, "toarray") else found  # a sparse matrix
 
 
 def list_variables(file: Path) -> list[str]:

@@ -17,12 +17,12 @@ import numpy as np
 from b2m_encoding.data.cifti import open_cifti
 from b2m_encoding.data.clip_columns import BIDS_CLIPS, ClipColumns
 from b2m_encoding.data.entities import RUN_ENTITIES, BidsFile, inherited, subject_files
-from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording, Series, assemble
-from b2m_encoding.data.sidecars import repetition_time, start_time
+from b2m_encoding.data.sidecars import check_length, repetition_time, start_time
 from b2m_encoding.data.surface import open_gifti, other_hemisphere
 from b2m_encoding.data.volume import open_volumes, read_mask
 from b2m_encoding.errors import InputError, Problems
+from b2m_encoding.io.presence import require_file
 from b2m_encoding.spaces.grayordinates import GrayordinateSpace
 from b2m_encoding.spaces.space import Space
 from b2m_encoding.spaces.surface import ALIASES, STANDARD, SurfaceSpace, freesurfer_subject, surface_space
@@ -35,6 +35,8 @@ MESHES = {"fsaverage5": "10k", "fsaverage6": "41k", "fsaverage": "164k", "fsLR":
 """Surfaces, and the density by which their vertices may be counted in names of files."""
 OTHER_TABLES = {"tsv.gz": "unpack it (gunzip)", "csv": "save it with tabs, or rename it if it is no table"}
 """Endings of event tables that BIDS does not know, and what to do."""
+GRIDS = {"res", "den"}
+"""Entities of spaces that are resampled to another grid."""
 EXTENSIONS = {"surface": ("func.gii",), "cifti": ("dtseries.nii",), "volume": ("nii.gz", "nii")}
 
 
@@ -191,6 +193,8 @@ def read_bids(
     for name, file in files.items():
         with problems.collect():
             series[name] = open_run(file, place, masks)
+            if derivatives is not None:
+                check_length(root, file, series[name])
         with problems.collect():
             seconds[name] = repetition_time(root, file, series.get(name), tr, trust_header=trust_header)
             started[name] = start_time(root, file, series.get(name), seconds[name])
@@ -236,9 +240,7 @@ def find_runs(
         of_task = [f for f in of_task if not sessions or f.entities.get("ses") in sessions]
         for file in of_task:
             with problems.collect():
-                if file.run in runs:
-                    raise _doubled(runs[file.run], file)
-                runs[file.run] = file
+                runs[file.run] = file if file.run not in runs else _plainer(runs[file.run], file)
         with problems.collect():
             if not of_task:
                 raise _nothing(folder, subject, query, task, sessions, raw)
@@ -329,7 +331,9 @@ def _event_table(root: Path, file: BidsFile) -> dict[str, Path]:
                 )
     twins = [t for t in tables[1:] if t.parent == tables[0].parent and _entities(t) == _entities(tables[0])]
     if twins:
-        raise InputError("two event tables claim to be of the same run", file=tables[0], found=twins[0].name)
+        raise InputError(
+            "two event tables claim to be of the same run", file=tables[0], found=twins[0].name, fix="remove one"
+        )
     return {file.run: tables[0]} if tables else {}
 
 
@@ -340,6 +344,14 @@ def _of_run(file: BidsFile) -> BidsFile:
 
 def _entities(path: Path) -> Mapping[str, str]:
     return BidsFile.parse(path).entities
+
+
+def _plainer(first: BidsFile, second: BidsFile) -> BidsFile:
+    """Of two files of a run, the one without the resolution that the other names: ``NAME`` beside ``NAME:res-2``."""
+    for one, other in ((first, second), (second, first)):
+        if one.entities.items() < other.entities.items() and other.entities.keys() - one.entities.keys() <= GRIDS:
+            return one
+    raise _doubled(first, second)
 
 
 def _doubled(first: BidsFile, second: BidsFile) -> InputError:
@@ -370,10 +382,11 @@ def _nothing(
     where = "raw volumes" if raw else f"responses in {query.name}"
     more = f" in sessions {', '.join(sessions)}" if sessions else ""
     expected = f"*_task-{task}_*.{EXTENSIONS[query.kind][0]}"
+    alike = next((f.path.name for f in files if f"_task-{task}_" in f.path.name and "bold" in f.path.name), None)
     return InputError(
         f"no {where} of task {task}{more}",
         file=own,
-        found=available,
+        found=f"{available}; such as {alike}" if alike else available,
         expected=expected,
         fix='combine the echoes (fMRIPrep does), or read one: space = "NAME:echo-2" under [data]' if echoes else None,
     )

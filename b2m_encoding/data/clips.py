@@ -15,7 +15,7 @@ import numpy as np
 from b2m_encoding.config import check_path
 from b2m_encoding.data import gtzan
 from b2m_encoding.data.clip_columns import NOTHING, ClipColumns
-from b2m_encoding.errors import InputError
+from b2m_encoding.errors import InputError, notice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,6 +139,7 @@ def played_clips(table: pd.DataFrame, columns: ClipColumns, where: Path | str | 
             fix="correct group under [data.clips], or leave it out",
         )
     found = []
+    _doubt_starts(table, columns, where)
     for row, event in enumerate(table.to_dict("records")):
         text = str(event[columns.stimulus]).strip()
         if text in NOTHING or text.rpartition(".")[2].lower() in PICTURES:
@@ -164,6 +165,24 @@ def played_clips(table: pd.DataFrame, columns: ClipColumns, where: Path | str | 
             )
         )
     return found
+
+
+def _doubt_starts(table: pd.DataFrame, columns: ClipColumns, where: Path | str | None) -> None:
+    """Log where the column of starts holds the onsets: most likely it is another name of these."""
+    if columns.start in table and len(table) > 1:
+        starts = np.array([_number(value) for value in table[columns.start]])
+        if np.array_equal(starts, table["onset"].to_numpy(dtype=float)):
+            notice(
+                f"{where or 'events'}: the column {columns.start} holds the onsets; sounds are played from these times "
+                f'in their files. If they are played from their beginning, set clips = {{ start = "" }} under [data]'
+            )
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return np.nan
 
 
 def _start(value: Any, row: int, where: Path | str | None) -> float:
@@ -204,13 +223,16 @@ def check_one_at_a_time(played: Iterable[Played], where: Path | str | None = Non
     until: Played | None = None
     for one in ordered:
         if until is not None and one.onset < until.onset + until.duration - JITTER:
+            again = (one.stimulus, one.onset, one.start) == (until.stimulus, until.onset, until.start)
             raise InputError(
                 f"two clips{_of_run(where)} are played at once",
                 file=_file(where),
                 found=f"{until.stimulus}, {until.onset:g} to {until.onset + until.duration:g} s (event {until.row + 1})"
                 f", and {one.stimulus} from {one.onset:g} s (event {one.row + 1})",
                 expected="one clip at a time",
-                fix="mix the two into one file, and name that; or name the column of the clips that matter by "
+                fix="this presentation stands twice in the table: remove one of the two rows"
+                if again
+                else "mix the two into one file, and name that; or name the column of the clips that matter by "
                 "stimulus under [data.clips]",
             )
         if until is None or one.onset + one.duration > until.onset + until.duration:

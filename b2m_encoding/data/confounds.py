@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding.data.entities import RUN_ENTITIES, BidsFile
-from b2m_encoding.data.files import first_line, require_file
+from b2m_encoding.data.files import first_line
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.data.table import read_numbers
-from b2m_encoding.errors import InputError, Problems
+from b2m_encoding.errors import InputError, Problems, notice
+from b2m_encoding.io.presence import require_file
 from b2m_encoding.runs import Runs
 
 if TYPE_CHECKING:
@@ -124,6 +125,11 @@ def read_censoring(files: Mapping[str, Path], runs: Runs) -> Kept:
                 raise InputError("a censoring file holds one number per line", file=path, found=values.shape)
             _check_rows(len(values), runs, name, path)
             kept[name] = values[:, 0] == 0
+            if 0 < kept[name].sum() < len(values) / 2:
+                notice(
+                    f"{path}: {int((~kept[name]).sum())} of {len(values)} volumes are censored: 0 keeps a volume. "
+                    "AFNI writes 1 for volumes to keep"
+                )
     problems.raise_any()
     return kept
 

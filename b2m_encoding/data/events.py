@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +11,15 @@ import numpy as np
 
 from b2m_encoding.data.clip_columns import BIDS_CLIPS, NOTHING, ClipColumns
 from b2m_encoding.data.clips import ClipLabels, check_one_at_a_time, columns_of, played_clips, sample_range
-from b2m_encoding.data.files import require_file
 from b2m_encoding.data.gtzan import clip_label
 from b2m_encoding.errors import InputError, notice
+from b2m_encoding.io.presence import require_file
 from b2m_encoding.io.text_tables import (
     MISSING_NAMES,
     MISSING_NUMBERS,
     TextTable,
+    first_fields,
+    is_number,
     numbers,
     plain_label,
     read_text_table,
@@ -37,9 +39,9 @@ def read_events(
     """Read an event table.
 
     Fields stand between tabs (BIDS), semicolons, commas or blanks. Accepts what occurs in published data: a byte-order
-    mark, UTF-16, Latin-1, CRLF, decimal commas, comments, numbers of rows, quotes (``'classical'``, ``classical'``) and
-    blanks around names and values. A duration that is not known (n/a) is zero: an impulse. Events whose onset is not
-    known are left out, which is logged. Equal numbers are one label (1, 1.0); n/a, nan and empty fields are ``n/a``.
+    mark, UTF-16, Windows-1252, CRLF, decimal commas, comments, numbers of rows, quotes (``'classical'``) and blanks
+    around names and values. A duration that is not known (n/a) is zero: an impulse. Events whose onset is not known are
+    left out, which is logged. Equal numbers are one label (1, 1.0); n/a, nan and empty fields are ``n/a``.
 
     Parameters
     ----------
@@ -64,7 +66,7 @@ def read_events(
 
     require_file(path, WHAT, folder=False)
     if columns is None:
-        found = _lower_case(read_text_table(path, WHAT, required), required)
+        found = _lower_case(_named_columns(path, required), required)
     else:
         body = read_text_table(path, WHAT, header=False).rows
         if body and len(body[0]) != len(columns):
@@ -89,6 +91,27 @@ def read_events(
             f"event {row + 1} has a negative duration", file=path, found=f"{table['duration'].iloc[row]:g} s"
         )
     return _with_onsets(table, path)
+
+
+def _named_columns(path: Path, required: tuple[str, ...]) -> TextTable:
+    """The table, whose first line must hold names, not numbers."""
+    problem: InputError | None = None
+    try:
+        table = read_text_table(path, WHAT, required)
+        first: Sequence[str] = table.header
+    except InputError as error:
+        problem, first = error, first_fields(path, WHAT)
+    if first and is_number(first[0]):
+        raise InputError(
+            "an event table has no names of its columns",
+            file=path,
+            found=", ".join(first),
+            expected=f"a first line such as {', '.join(required)}, stim_file, with tabs between the names",
+            fix='add it; event_columns under [data] of the readers "volume" and "array" names them, too',
+        )
+    if problem is not None:
+        raise problem
+    return table
 
 
 def _lower_case(table: TextTable, required: tuple[str, ...]) -> TextTable:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from b2m_encoding.data.cifti import open_cifti
 from b2m_encoding.data.clip_columns import BIDS_CLIPS, ClipColumns
 from b2m_encoding.data.events import check_events
-from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording, Series, assemble
 from b2m_encoding.errors import InputError, Problems
+from b2m_encoding.io.presence import require_file
 from b2m_encoding.io.text_tables import numbers, read_text_table
 from b2m_encoding.spaces.grayordinates import GrayordinateSpace
 

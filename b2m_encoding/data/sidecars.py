@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from b2m_encoding.data.entities import BidsFile, inherited
-from b2m_encoding.data.files import read_json
+from b2m_encoding.data.entities import RUN_ENTITIES, BidsFile, inherited, subject_files
+from b2m_encoding.data.files import open_image, read_json
 from b2m_encoding.data.recording import Series, check_repetition_time
 from b2m_encoding.errors import InputError, notice
 
@@ -112,6 +112,36 @@ def start_time(root: Path, file: BidsFile, series: Series | None, tr: float) -> 
             fix="correct the wrong one",
         )
     return seconds
+
+
+def check_length(root: Path, file: BidsFile, series: Series) -> None:
+    """Raise if a preprocessed run has another number of volumes than its raw series, where that is there.
+
+    Events count from the first raw volume. Programs that cut off or censor volumes (XCP-D) shift what follows these.
+    """
+    own = BidsFile(file.path, {k: v for k, v in file.entities.items() if k in ("sub", *RUN_ENTITIES)}, "", "")
+    files = [one for one in subject_files(root, own.entities["sub"]) if own.applies_to(one)]
+    raw = [one for one in files if one.suffix == "bold" and one.extension in ("nii.gz", "nii")]
+    lengths = {one.path: length for one in raw if (length := _n_volumes(one.path)) is not None}
+    if lengths and series.n_samples not in lengths.values():
+        path, length = next(iter(lengths.items()))
+        raise InputError(
+            "a preprocessed run has another number of volumes than its raw series, from which its events count",
+            file=file.path,
+            found=f"{series.n_samples} volumes",
+            expected=f"{length}, as in {path.name}",
+            fix="take responses from which no volume was cut off or censored (discard and confounds under [data] do "
+            "that); or name as root a data set without raw images, whose events count from the first volume left",
+        )
+
+
+def _n_volumes(path: Path) -> int | None:
+    """Volumes of a raw series; None where it cannot be opened, which is no error: it is not needed."""
+    try:
+        shape = open_image(path).shape
+    except InputError:
+        return None
+    return int(shape[3]) if len(shape) == 4 else None
 
 
 def _beside(file: BidsFile) -> list[Path]:

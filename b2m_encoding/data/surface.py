@@ -11,9 +11,10 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.data.files import damaged, open_image, reading, require_file
+from b2m_encoding.data.files import damaged, open_image, reading
 from b2m_encoding.data.recording import Series
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.presence import require_file
 from b2m_encoding.spaces.files import check_self_contained
 from b2m_encoding.spaces.gifti import NODES, STRUCTURE, check_structure, chosen_arrays, gifti_arrays
 from b2m_encoding.spaces.meshes import HEMISPHERES, Hemisphere

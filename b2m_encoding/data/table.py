@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from b2m_encoding.data.files import require_file
 from b2m_encoding.data.recording import Recording, check_repetition_time
 from b2m_encoding.data.responses import Responses
 from b2m_encoding.errors import InputError
-from b2m_encoding.io.text_tables import first_fields, is_number, numbers, read_text_table
+from b2m_encoding.io.presence import require_file
+from b2m_encoding.io.text_tables import check_no_clock, first_fields, is_number, numbers, read_text_table
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces.space import RegionSpace
 
@@ -52,6 +52,7 @@ def read_table(path: str | Path, subject: str, regions: tuple[str, ...], tr: flo
             expected=f"{len(regions)} ({', '.join(regions)})",
         )
     values = table.to_numpy(dtype=float)
+    check_no_clock(named, values, path)
     runs = Runs.from_lengths([len(values)], tr)
     return Recording(
         subject,

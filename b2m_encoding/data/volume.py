@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding.data.files import check_complete, first_line, open_image, reading
 from b2m_encoding.data.recording import Recording, Series, assemble
-from b2m_encoding.errors import InputError, Problems
+from b2m_encoding.errors import InputError, Problems, notice
 from b2m_encoding.spaces.files import check_orientation, valid_code
 from b2m_encoding.spaces.volume import VolumeSpace
 
@@ -20,6 +20,8 @@ Affine = Literal["sform", "qform"]
 TIME_UNITS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 CHUNK_BYTES = 64_000_000
 GRID_TOLERANCE = 1e-3  # mm, of affines
+PROBABLE = 0.5
+"""Value below which a voxel of a mask that holds probabilities is more likely outside."""
 OTHER_IMAGES = {
     "GiftiImage": ("a surface (GIfTI)", 'surfaces are read by reader = "bids" with space = "fsaverage5" or the like'),
     "Cifti2Image": ("grayordinates (CIFTI)", 'these are read by reader = "bids" with space = "fsLR:den-91k"'),
@@ -141,7 +143,11 @@ def read_mask(path: Path, name: str, affine: Affine | None = None) -> VolumeSpac
         raise InputError(
             "a mask must be a volume with at least one voxel above zero", file=path, found=f"shape {values.shape}"
         )
-    return VolumeSpace(values > 0, place, name)
+    inside = values > 0
+    if (doubtful := int((inside & (values < PROBABLE)).sum())) > 0:
+        notice(f"{path}: voxels above zero are in the mask, also {doubtful:,} of {inside.sum():,} below {PROBABLE:g}; "
+               "if these are probabilities, threshold them")  # fmt: skip
+    return VolumeSpace(inside, place, name)
 
 
 def read_masked(path: Path, space: VolumeSpace) -> NDArray[np.float32]:

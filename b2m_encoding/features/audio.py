@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError, notice
 from b2m_encoding.features.mp3 import open_sound
+from b2m_encoding.io.presence import require_file
 
 if TYPE_CHECKING:
     import soundfile
@@ -38,6 +39,8 @@ OFFSET = 0.25
 """Mean of a wave, relative to its standard deviation, from which on it is an offset of the recording, and removed."""
 CANCELLED = 0.1
 """Level of the mean of channels, relative to that of the channels, below which they cancel each other."""
+RATES = (1_000, 1_000_000)
+"""Sampling rates of sounds, Hz: others are damaged headers."""
 SHORTAGE = 0.1
 """Seconds that a file may lack at its end: logs of presentations last a little longer than the sounds."""
 
@@ -96,8 +99,9 @@ def decode_audio(
     path = Path(path)
     if not (_is_time(start) and (duration is None or _is_time(duration))):
         raise InputError("an excerpt needs times", file=path, found=f"start {start}, duration {duration}", expected="s")
-    if not path.is_file():
+    if not path.exists() and not path.is_symlink():
         raise InputError("audio file not found", file=path, fix="check the folder of the stimuli and the file's name")
+    require_file(path, "an audio file", folder=False)
     try:
         with open_sound(path) as file:
             wave = _cut(file, path, start, duration, check_channels)
@@ -237,6 +241,14 @@ def is_silent(wave: Wave) -> bool:
 def _cut(file: soundfile.SoundFile, path: Path, start: float, duration: float | None, check_channels: bool) -> Wave:
     """Read an excerpt at the sampling rate of the file, averaged over channels."""
     rate, n_frames = int(file.samplerate), int(file.frames)
+    if not RATES[0] <= rate <= RATES[1]:
+        raise InputError(
+            "the sampling rate of an audio file is impossible",
+            file=path,
+            found=f"{rate:,} Hz",
+            expected=f"{RATES[0]:,} to {RATES[1]:,} Hz",
+            fix="export the file again",
+        )
     if n_frames == 0:
         found = f"0 samples, in {path.stat().st_size} bytes"
         fix = "fetch the file again, or repair it (ffmpeg -i) if its header or end was not written"
@@ -302,9 +314,10 @@ def _mono(samples: Float32, path: Path, check_channels: bool) -> Wave:
 
 
 def _header_is_longer(log: str) -> bool:
-    """Test whether a WAV header states more data than the file has (streams of unknown length state 4 GiB)."""
+    """Test whether a WAV header states more data than the file has (streams of unknown length state 2 or 4 GiB)."""
     sizes = re.search(r"^data : (\d+) \(should be (\d+)\)", log, flags=re.MULTILINE)
-    return sizes is not None and int(sizes[2]) < int(sizes[1]) < 0xFFFFFF00
+    unknown = sizes is not None and any(limit - 2**16 < int(sizes[1]) <= limit for limit in (2**31, 2**32))
+    return sizes is not None and not unknown and int(sizes[2]) < int(sizes[1])
 
 
 def fit_length(wave: Wave, n_samples: int) -> Wave:

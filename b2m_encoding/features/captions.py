@@ -10,6 +10,7 @@ import numpy as np
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.presence import require_file
 from b2m_encoding.io.text_tables import read_text_table
 
 logger = logging.getLogger(__name__)
@@ -127,8 +128,9 @@ def read_captions(path: str | Path, wanted: Iterable[str] | None = None) -> dict
         If the file or a column is missing, an identifier occurs twice, or a caption is empty or missing.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists() and not path.is_symlink():
         raise InputError("caption table not found", file=path, fix="fetch the table, or leave the text features out")
+    require_file(path, "a caption table", folder=False)
     captions: dict[str, str] = {}
     for line, (identifier, caption) in enumerate(_rows(path), start=2):
         name = KNOWN_TYPOS.get(identifier, identifier)

@@ -115,12 +115,15 @@ class StimulusTimeline:
         Windows of clips that are the samples, instead of volumes.
     columns : ClipColumns
         Columns of the events that name clips.
+    subject : str
+        Label of the subject, for files of its own.
     """
 
     volumes: Runs
     events: Mapping[str, pd.DataFrame]
     windows: Windows | None = None
     columns: ClipColumns = BIDS_CLIPS
+    subject: str = ""
 
     @property
     def runs(self) -> Runs:

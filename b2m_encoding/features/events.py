@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from b2m_encoding._typing import Float32
-from b2m_encoding.errors import InputError
+from b2m_encoding.errors import InputError, notice
 from b2m_encoding.io.text_tables import plain_label
 from b2m_encoding.runs import Runs
 
@@ -64,10 +65,22 @@ def event_features(
                         (onset - first - (0.0 if duration else runs.instant)) / runs.tr,
                         duration / runs.tr,
                     )
+    tell_alike(conditions | seen, column)
     absent = sorted(conditions - seen)
     if absent:
         raise InputError("conditions that never occur in the events", found=absent, expected=sorted(seen))
     return features
+
+
+def tell_alike(labels: Iterable[str], column: str) -> None:
+    """Log labels that differ in nothing but the case of letters, blanks or dashes: most likely they are one."""
+    plain: dict[str, list[str]] = {}
+    for label in sorted(set(labels)):
+        plain.setdefault(re.sub(r"[\s_-]+", "", label).casefold(), []).append(label)
+    for alike in plain.values():
+        if len(alike) > 1:
+            names = ", ".join(map(repr, alike))
+            notice(f"column {column} of the events: {names} count as different; spell them alike if not")
 
 
 def _add_event(feature: Float32, onset: float, duration: float) -> None:

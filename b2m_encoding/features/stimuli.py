@@ -95,7 +95,8 @@ class Stimuli:
         clips, problems, missing = sorted(clips), Problems(), []
         for clip in clips:
             with problems.collect():
-                if not clip.file(self.folder).is_file():
+                path = clip.file(self.folder)
+                if path.is_dir() or not (path.exists() or path.is_symlink()):
                     missing.append(clip.stimulus)
                 else:
                     self.digest(clip)

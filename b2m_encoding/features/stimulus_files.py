@@ -65,7 +65,7 @@ def _alike(path: Path) -> list[Path]:
     if not same:
         stems = _plain(without_ending(path.name)), _plain(path.name)  # converters make a.mp3.wav of a.mp3
         same = [one for one in files if one.suffix[1:].lower() in SOUND_ENDINGS and _plain(one.stem) in stems]
-    return [one for one in same if one.is_file()]
+    return [one for one in same if one.is_file() or one.is_symlink()]  # a link may lead to what is not fetched yet
 
 
 def _plain(name: str) -> str:

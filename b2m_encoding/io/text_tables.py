@@ -6,6 +6,7 @@ import csv
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
@@ -13,7 +14,7 @@ from unicodedata import normalize
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.errors import InputError
+from b2m_encoding.errors import InputError, notice
 
 MISSING_NAMES = ("", "n/a", "N/A", "nan", "NaN", "#N/A", "<NA>")
 """Fields without a name: NA, None and null may be names."""
@@ -21,6 +22,12 @@ MISSING_NUMBERS = (*MISSING_NAMES, "NA", "na", "None", "none", "null", "NULL", "
 """Fields without a number."""
 LONGEST_RECORD = 100
 """Lines over which a quoted field may extend."""
+CLOCKS = re.compile(
+    "(times?|t|onset|sec(ond)?s?|s|ms|timestamp|vol(ume)?|tr|frame|scan|index|sample|row|n|unnamed)?", re.IGNORECASE
+)
+"""Names of columns of times, and of numbers of rows, without their units."""
+CLOCK_ROWS = 5
+"""Rows from which on equal steps are no coincidence."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"[+-]?(\d+,\d*|,\d+)([eE][+-]?\d+)?", re.ASCII)
 _WORD = re.compile(r'"[^"]*"|\S+')
@@ -47,34 +54,47 @@ class TextTable:
         return [row[place] for row in self.rows]
 
 
-def decoded(path: Path, what: str = "a table") -> str:
-    """Text of a file: UTF-8, UTF-16 and UTF-32 with a mark, UTF-16 without one where that is plain, or Latin-1.
+def decoded(path: Path, what: str = "a table", *, names: bool = True) -> str:
+    """Text of a file: UTF-8, UTF-16 and UTF-32 with a mark, UTF-16 without one where that is plain, or Windows-1252.
+
+    What is not UTF-8 is logged, because no file states its encoding.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        What the file is, for messages.
+    names : bool
+        Whether letters beyond ASCII can be those of names that are looked up.
 
     Raises
     ------
     InputError
         If it is no text.
     """
-    raw = path.read_bytes()
-    text = _decoded(raw)
+    text, encoding = _decoded(path.read_bytes())
     if "\0" in text:
         raise InputError(f"{what} is no text", file=path, found="a byte that is zero")
+    if encoding and names:
+        odd = next((line.strip() for line in text.split("\n") if not line.isascii()), "")
+        notice(f"{path}: {what} is not UTF-8 and read as {encoding}: {odd[:60]!r}. If that is wrong, save it as UTF-8")
     text = text.replace("\r\n", "\n")
     return text.replace("\r", " " if "\n" in text else "\n")  # old Macintosh ends of lines, if there are no others
 
 
-def _decoded(raw: bytes) -> str:
+def _decoded(raw: bytes) -> tuple[str, str]:
+    """Text, and the encoding where it is a guess."""
     for marks, encoding in (((BOM_UTF32_LE, BOM_UTF32_BE), "utf-32"), ((BOM_UTF16_LE, BOM_UTF16_BE), "utf-16")):
         if raw.startswith(marks):
-            return raw.decode(encoding, "replace")
+            return raw.decode(encoding, "replace"), ""
     for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):  # plain text: every other byte is zero
         zeros, others = raw[first::2], raw[1 - first :: 2]
         if len(raw) > 3 and len(raw) % 2 == 0 and zeros.count(0) > 0.9 * len(zeros) and not others.count(0):
-            return raw.decode(encoding)
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+            return raw.decode(encoding), ""
+    for encoding, guess in (("utf-8-sig", ""), ("cp1252", "Windows-1252"), ("latin-1", "Latin-1")):
+        with suppress(UnicodeDecodeError):
+            return raw.decode(encoding), guess
+    raise AssertionError("every byte is a letter of Latin-1")
 
 
 def read_text_table(path: Path, what: str = "a table", names: Sequence[str] = (), header: bool = True) -> TextTable:
@@ -149,7 +169,7 @@ def _separator(lines: list[str], names: Sequence[str], header: bool) -> str | No
     """The separator of the first line under which it holds the names; else the first one that it holds at all."""
     first = lines[0] if lines else ""
     if header and names:
-        for separator in ("\t", ";", ",", None):
+        for separator in ("\t", ";", ",", *([] if "\t" in first.strip() else [None])):
             if set(names) <= {_clean(part) for part in first.split(separator)}:
                 return separator
     return next((separator for separator in ("\t", ";", ",") if separator in first), None)
@@ -254,10 +274,37 @@ def numbers(fields: Sequence[str], path: Path | None, name: str, *, missing: boo
             text = text.replace(",", ".")
         if not _NUMBER.fullmatch(text) or not np.isfinite(float(text)):
             raise InputError(
-                f"column {name} holds something that is not a number", file=path, found=f"{field!r} in row {i + 1}"
+                f"column {name} holds something that is not a number",
+                file=path,
+                found=f"{field!r} in row {i + 1}",
+                expected="a number such as 12.5" + (", or n/a" if missing else ""),
             )
         out[i] = float(text)
     return out
+
+
+def check_no_clock(names: Sequence[str], values: NDArray[np.float64], path: Path) -> None:
+    """Raise if the first column of a table of measurements holds times, or numbers of rows: it is no measurement.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the columns; empty where the table has no header.
+    values : array, shape (n_rows, n_columns)
+    path : Path
+    """
+    if len(values) < CLOCK_ROWS or (names and not CLOCKS.fullmatch(re.sub(r"\W.*", "", names[0].strip()))):
+        return
+    steps = np.diff(values, axis=0)
+    even = (np.abs(steps - steps[0]) <= 1e-3 * np.abs(steps[0])).all(axis=0) & (steps[0] != 0)
+    if even[0] and not even.all():
+        raise InputError(
+            "the first column of a table holds times, or numbers of rows",
+            file=path,
+            found=f"{names[0] if names else 'values'} from {values[0, 0]:g} to {values[-1, 0]:g} in equal steps",
+            expected="measurements only",
+            fix="remove the column",
+        )
 
 
 def plain_label(text: str) -> str:

@@ -214,7 +214,7 @@ def as_floats(values: Any, what: str) -> Floating:
         return array
     try:
         return array.astype(np.float64)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise InputError(f"a value is no number: {what}", found=str(error), expected="numbers") from error
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from nibabel.openers import ImageOpener
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.presence import require_file
 
 EXTERNAL = re.compile(rb"""ExternalFileName\s*=\s*["']\s*([^"'\s][^"']*)["']""")
 """Name of a file with values, in the tag of an array."""
@@ -51,8 +52,7 @@ def load_image(path: str | Path, what: str = "an image", **options: Any) -> Any:
     InputError
         If the file is missing, damaged or of no known format.
     """
-    if not Path(path).is_file():
-        raise InputError(f"{what} is missing", file=path)
+    require_file(Path(path), what, folder=False)
     try:
         if ".gii" in Path(path).name.lower():
             with ImageOpener(path) as stream:
@@ -63,7 +63,17 @@ def load_image(path: str | Path, what: str = "an image", **options: Any) -> Any:
         raise
     except Exception as error:  # nibabel does not document its errors for damaged files
         found = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"{what} cannot be read", file=path, found=found) from error
+        raise InputError(f"{what} cannot be read", file=path, found=found, fix=_renamed(Path(path))) from error
+
+
+def _renamed(path: Path) -> str:
+    """What to do about an image that cannot be read: a name that is wrong on whether it is compressed, or damage."""
+    with path.open("rb") as stream:
+        packed = stream.read(2) == b"\x1f\x8b"
+    if packed == (path.suffix.lower() == ".gz"):
+        return "fetch or copy it again"
+    name, what = (f"{path.name}.gz", "compressed") if packed else (path.stem, "not compressed")
+    return f"rename it to {name}: it is {what}"
 
 
 def check_self_contained(xml: bytes, path: str | Path) -> None:

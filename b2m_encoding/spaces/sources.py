@@ -7,6 +7,7 @@ from pathlib import Path
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.packages import package_file
+from b2m_encoding.io.presence import require_file
 from b2m_encoding.spaces.definition import AtlasDefinition, LabelSource
 from b2m_encoding.spaces.folders import nilearn_folders, subjects_folders
 from b2m_encoding.spaces.labels import (
@@ -83,12 +84,10 @@ def read_label_file(name: str, space: Labelled) -> Labels:
     path = Path(name).expanduser()
     if name.endswith((".annot", ".gii")):
         files = per_hemisphere(str(path))
-        missing = [file for file in files.values() if not file.is_file()]
-        if missing:
-            raise InputError("a label file is missing", file=missing[0])
+        for file in files.values():
+            require_file(file, "a label file", folder=False)
         return READERS["annot" if name.endswith(".annot") else "gifti"](files, space)
-    if not path.is_file():
-        raise InputError("a label file is missing", file=path)
+    require_file(path, "a label file", folder=False)
     if name.endswith(".dlabel.nii"):
         return read_cifti(path)
     return read_volume(path, None, LabelSource.model_fields["reference"].default)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from b2m_encoding.analysis.checks import check_clusters, check_groups, check_lea
 from b2m_encoding.analysis.splits import block_samples, scored_runs, split_samples
 from b2m_encoding.analysis.windows import read_recording, stimulus_timeline, windowed, windows_of_features
 from b2m_encoding.data.clip_columns import ClipColumns
-from b2m_encoding.data.clips import names_clips
-from b2m_encoding.data.files import require_file
+from b2m_encoding.data.clips import names_clips, played_clips
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.errors import InputError, ProblemList, Problems
 from b2m_encoding.features.delays import delays_in_samples
 from b2m_encoding.features.extractors import Extractor
 from b2m_encoding.io.names import LONGEST, check_label, printable
+from b2m_encoding.io.presence import require_file
 from b2m_encoding.results.place import check_owner, check_writable
 from b2m_encoding.spaces import (
     Space,
@@ -88,7 +88,7 @@ def check_study(study: Study, subjects: tuple[str, ...] = (), file: str | Path |
                 _check_run_names(recordings[subject])
                 _check_features(recordings[subject], study, ready)  # finds files by the names of the runs
     with problems.collect():
-        for sentence in describe_copies(recordings):
+        for sentence in (*_describe_shared(recordings, study), *describe_copies(recordings)):
             logger.warning(sentence)
     with problems.collect():
         check_writable(study.output, tuple(recordings))
@@ -242,6 +242,24 @@ def _check_events(recording: Recording, study: Study) -> None:
                     expected=", ".join(missing),
                 )
     problems.raise_any()
+
+
+def _describe_shared(recordings: Mapping[str, Recording], study: Study) -> Iterator[str]:
+    """Sentences on features that subjects share although they heard different sounds in a run of one name."""
+    shared = [name for name, extractor in study.features.items() if extractor.shared()]
+    first: dict[str, tuple[str, list[tuple[str, float, float]]]] = {}
+    for subject, recording in recordings.items() if shared else ():
+        for run, table in recording.events.items():
+            heard = [(one.stimulus, one.start, one.onset) for one in played_clips(table, recording.clips)]
+            other, known = first.setdefault(run, (subject, heard))
+            same = [one[:2] for one in heard] == [one[:2] for one in known]
+            tr = recording.responses.runs.tr
+            if not same or any(abs(a[2] - b[2]) > tr for a, b in zip(heard, known, strict=True)):
+                yield (
+                    f"sub-{other} and sub-{subject} heard different sounds, or at other times, in run {run}, and "
+                    f"have the same features {', '.join(shared)}: put {{subject}} into the path of their files"
+                )
+                return
 
 
 def _check_names_clips(recording: Recording, run: str) -> None:

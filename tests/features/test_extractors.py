@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -312,3 +313,36 @@ def test_a_list_of_clips_in_any_encoding(stimulation: StimulusTimeline, tmp_path
         table(tmp_path, ids="ids.txt", **options).check(stimulation)
     with pytest.raises(InputError, match="list of clips is missing"):
         table(tmp_path, ids="none.txt", **options).check(stimulation)
+
+
+def test_arrays_of_each_subject(stimulation: StimulusTimeline, tmp_path: Path) -> None:
+    """Subjects with sounds in an order of their own have features of their own in runs of one name."""
+    for number, subject in enumerate(("01", "02")):
+        for run, n in {"run-01": 30, "run-02": 32}.items():
+            np.save(tmp_path / f"{subject}_{run}.npy", np.full((n, 2), float(number)))
+    array = table(tmp_path, extractor="array", files="{subject}_{run}.npy")
+    assert len(array.needs()) == 4
+    assert not array.shared()
+    assert table(tmp_path, extractor="array", files="01_{run}.npy").shared()
+    for number, subject in enumerate(("01", "02")):
+        own = replace(stimulation, subject=subject)
+        array.check(own)
+        assert (array.values(own) == number).all()
+    with pytest.raises(InputError, match=r"a feature file is missing[\s\S]*03_run-01.npy"):
+        array.check(replace(stimulation, subject="03"))
+
+
+@pytest.mark.parametrize(("shift", "heard"), [(0.0, True), (500.0, False), (-60.0, False)])
+def test_transcripts_of_which_no_word_is_heard(
+    shift: float, heard: bool, stimulation: StimulusTimeline, tmp_path: Path
+) -> None:
+    for run in ("run-01", "run-02"):
+        rows = "".join(f"{shift + time},word\n" for time in range(3, 40, 2))
+        (tmp_path / f"s_{run}.csv").write_text(f"onset,word\n{rows}")
+    words = table(tmp_path, extractor="word_rate", transcript="{subject}_{run}.csv")
+    own = replace(stimulation, subject="s")
+    if heard:
+        words.check(own)
+    else:
+        with pytest.raises(InputError, match="no word of a transcript is heard"):
+            words.check(own)

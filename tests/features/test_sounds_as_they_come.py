@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -295,3 +296,33 @@ def test_times_and_rates_that_are_none(tmp_path: Path) -> None:
     for options in ({"fade": -1.0}, {"fade": float("nan")}, {"rms": -0.1}):
         with pytest.raises(InputError, match="number >= 0"):
             Stimuli(tmp_path, **options)
+
+
+def wav(stated: int, rate: int = RATE) -> bytes:
+    """A second of sound whose header states so many bytes."""
+    samples = np.round(3000 * np.sin(np.arange(RATE) / 5)).astype("<i2").tobytes()
+    head = struct.pack("<4sI4s", b"RIFF", min(stated + 36, 2**32 - 1), b"WAVE")
+    head += struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
+    return head + struct.pack("<4sI", b"data", stated) + samples
+
+
+@pytest.mark.parametrize("stated", [0xFFFFFFFF, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 2 * RATE])
+def test_streams_of_recorders_do_not_state_their_length(stated: int, tmp_path: Path) -> None:
+    """As ffmpeg, sox and arecord write them into a pipe."""
+    (tmp_path / "a.wav").write_bytes(wav(stated))
+    expected = np.round(3000 * np.sin(np.arange(RATE) / 5)) / 2**15
+    np.testing.assert_allclose(decode_audio(tmp_path / "a.wav")[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("stated", [4 * RATE, 0x60000000])
+def test_files_that_break_off_are_no_streams(stated: int, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(wav(stated))
+    with pytest.raises(InputError, match="truncated"):
+        decode_audio(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("rate", [1, 100, 10**9])
+def test_impossible_sampling_rates(rate: int, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(wav(2 * RATE, rate))
+    with pytest.raises(InputError, match="sampling rate of an audio file is impossible"):
+        decode_audio(tmp_path / "a.wav")

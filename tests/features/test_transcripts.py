@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from b2m_encoding.errors import InputError
-from b2m_encoding.features.transcripts import Transcript, preceding_words, read_textgrid, word_rate
+from b2m_encoding.features.transcripts import Transcript, preceding_words, read_textgrid, read_transcript, word_rate
 
 GRID = """File type = "ooTextFile"
 item []:
@@ -169,3 +170,97 @@ def test_text_grids_that_break_off(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(InputError, match="breaks off, or is in another format"):
         read_textgrid(path)
+
+
+NOISES = ("{NS}", "{BR}", "<eps>", "[laughter]", "spn", "SENTENCE_START", "...", "\u2014")
+
+
+@pytest.mark.parametrize("kind", ["grid", "table"])
+def test_noises_are_no_words(kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As the Montreal aligner, P2FA and the grids of published story data sets write them."""
+    texts = [one for noise in NOISES for one in ("word", noise)] + ["<unk>"]
+    rows = [(0.5 * i, 0.5 * i + 0.5, text) for i, text in enumerate(texts)]
+    path = tmp_path / ("a.TextGrid" if kind == "grid" else "a.csv")
+    if kind == "grid":
+        body = "\n".join(f'{begin}\n{end}\n"{text}"' for begin, end, text in rows)
+        path.write_text(
+            f'"ooTextFile"\n"TextGrid"\n0\n9\n<exists>\n1\n"IntervalTier"\n"word"\n0\n9\n{len(rows)}\n{body}\n'
+        )
+    else:
+        path.write_text("onset,end,word\n" + "".join(f"{begin},{end},{text}\n" for begin, end, text in rows))
+    words = read_transcript(path)
+    assert words.text == ("word",) * len(NOISES) + ("<unk>",)
+    assert words.onset.tolist() == [float(i) for i in range(len(NOISES) + 1)]
+    assert "what is no word is left out" in caplog.text
+
+
+def test_words_of_speakers_who_interrupt_each_other() -> None:
+    """A word that ends late must not hide those that ended before it."""
+    words = Transcript(("whole", "a", "b", "c"), np.array([0.0, 0.5, 2.5, 4.5]), np.array([5.5, 1.0, 3.0, 5.0]))
+    found = preceding_words(words, np.array([0.0, 2.0, 4.0]), 2.0, 3)
+    expected = [
+        " ".join(text for end, text in sorted(zip(words.end, words.text, strict=True)) if end <= time + 2)
+        for time in (0.0, 2.0)
+    ]
+    assert found == [*expected, "b c whole"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("onset,end,word\n1,0.5,a\n", "ends before it begins"),
+        ("onset,offset,word\n0.5,0,a\n0.9,2,b\n", "ends before it begins"),
+        ("start,end,word\n500,800,a\n900,1000,b\n1300,1400,c\n", "cannot be seconds"),
+        ("start,end,text\n0,4,well then\n4,7,it was late\n7,9,we went home\n", "phrases, not words"),
+        ("0.5,0.8,hello\n0.9,1.2,world\n", "lacks a column"),
+    ],
+)
+def test_transcripts_that_would_be_misread(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_transcript(tmp_path / "a.csv")
+
+
+ALIGNED = (
+    {"words": [{"word": "hello", "start": 0.5, "end": 0.8}, {"word": "world", "start": 0.9, "end": 1.2}]},
+    {
+        "segments": [
+            {"words": [{"word": " hello", "start": 0.5, "end": 0.8}, {"text": " world", "start": 0.9, "end": 1.2}]}
+        ]
+    },
+    {
+        "tiers": {
+            "words": {"entries": [[0.5, 0.8, "hello"], [0.9, 1.2, "world"]]},
+            "phones": {"entries": [[0.5, 0.6, "h"]]},
+        }
+    },
+    {
+        "words": [
+            {"word": "hello", "start": 0.5, "end": 0.8},
+            {"word": "um"},
+            {"word": "world", "start": 0.9, "end": 1.2},
+        ]
+    },
+)
+
+
+@pytest.mark.parametrize("content", ALIGNED)
+def test_words_of_aligners_in_json(content: dict[str, object], tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    words = read_transcript(tmp_path / "a.json")
+    assert (words.text, words.onset.tolist(), words.end.tolist()) == (("hello", "world"), [0.5, 0.9], [0.8, 1.2])
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", "[1]", '{"words": [1]}', '{"words": [{"start": "x"}]}', "{", '{"tiers": {}}']
+)
+def test_json_without_words(content: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(InputError, match="holds no words of an aligner"):
+        read_transcript(tmp_path / "a.json")
+
+
+def test_words_beside_phones_in_one_table(tmp_path: Path) -> None:
+    rows = "0.5,0.8,hello,words,a\n0.5,0.6,HH,phones,a\n0.9,1.2,world,words,a\n"
+    (tmp_path / "a.csv").write_text(f"Begin,End,Label,Type,Speaker\n{rows}")
+    assert read_transcript(tmp_path / "a.csv").text == ("hello", "world")

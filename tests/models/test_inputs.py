@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from scipy import sparse
+from sklearn.model_selection import StratifiedKFold
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.estimators import RidgeCV
@@ -118,3 +119,11 @@ def test_times_and_ragged_lists_are_no_features(values: Any) -> None:
 def test_names_that_are_one_as_text_are_refused() -> None:
     with pytest.raises(InputError, match=r"two feature spaces have one name(?s:.)*1"):
         as_feature_spaces({1: VALUES, "1": VALUES[:, :1]})
+
+
+def test_generators_and_splitters_by_classes_are_no_tables_and_no_folds(rng: np.random.Generator) -> None:
+    X, Y = rng.standard_normal((20, 3)), rng.standard_normal((20, 2))
+    with pytest.raises(InputError, match="no number"):
+        RidgeCV().fit((row for row in X), Y)
+    with pytest.raises(InputError, match="by classes"):
+        RidgeCV(cv=StratifiedKFold(2)).fit(X, Y)

@@ -14,8 +14,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from b2m_encoding.phantom import simulate_arrays
 from b2m_encoding.runs import Runs
 from b2m_encoding.study import load_study
+from b2m_encoding.workflow.check import check_study
 from b2m_encoding.workflow.copies import describe_copies
 
 GRID = (4, 4, 3)
@@ -347,3 +349,27 @@ def test_packed_files_with_the_same_checksum_are_not_taken_for_copies(tmp_path: 
     for subject, own in files.items():
         own["run-1"].write_bytes(gzip.compress(subject.encode() * 1000) + gzip.compress(b""))
     assert not list(describe_copies(of_subjects(files)))
+
+
+@pytest.mark.parametrize(
+    ("order", "own_files", "told"), [("ab", False, False), ("ba", False, True), ("ba", True, False)]
+)
+def test_features_that_subjects_share_although_they_heard_other_sounds(
+    order: str, own_files: bool, told: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    study = simulate_arrays(tmp_path, n_subjects=2, n_targets=6, n_samples=60)
+    text, runs = (
+        study.read_text(),
+        [path.stem.removeprefix("sound_") for path in (tmp_path / "features").glob("sound_*")],
+    )
+    for subject, sounds in (("01", "ab"), ("02", order)):
+        rows = "".join(f"{10 + 20 * i}\t8\t{name}.wav\n" for i, name in enumerate(sounds))
+        (tmp_path / f"{subject}.tsv").write_text(f"onset\tduration\tstim_file\n{rows}")
+        for path in (tmp_path / "features").glob("*_t*.npy") if own_files else ():
+            shutil.copy(path, path.with_name(f"{subject}-{path.name}"))
+    tables = "\n".join(f'{run} = "{{subject}}.tsv"' for run in runs)
+    if own_files:
+        text = text.replace('"features/', '"features/{subject}-')
+    study.write_text(text + f"\n[data.events]\n{tables}\n")
+    check_study(load_study(study))
+    assert ("heard different sounds" in caplog.text) == told

@@ -25,6 +25,7 @@ from b2m_encoding.features.mp3 import open_sound
 from b2m_encoding.features.sound_copies import sound_hash
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.io.archives import read_archive
+from b2m_encoding.io.presence import require_file
 from b2m_encoding.io.removal import remove_hash_named
 from b2m_encoding.io.writing import replacing
 
@@ -125,6 +126,7 @@ def _embedded(audio: Path, files: Sequence[str], space: AudioEmbeddingSpace, pre
 
 def _seconds(path: Path) -> float:
     """Length of a file, from its header."""
+    require_file(path, "an audio file", folder=False)
     try:
         with open_sound(path) as file:
             return float(file.frames / file.samplerate)

@@ -50,6 +50,10 @@ class Extractor(Config, ABC):
         """Return the columns that the events of every run must have."""
         return ()
 
+    def shared(self) -> bool:
+        """Return whether features are found by the names of runs alone, the same for all subjects."""
+        return False
+
     def check(self, stimulation: StimulusTimeline) -> None:
         """Check the inputs without computing features; the files of :meth:`needs` exist.
 

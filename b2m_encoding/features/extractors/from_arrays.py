@@ -24,6 +24,7 @@ from b2m_encoding.features.extractors.base import ClipExtractor, Extractor, sile
 from b2m_encoding.features.windows import Spans, window_starts
 from b2m_encoding.io.archives import read_archive
 from b2m_encoding.io.narrowing import lost_digits
+from b2m_encoding.io.presence import require_file
 from b2m_encoding.io.text_tables import decoded
 
 
@@ -33,11 +34,16 @@ class RunArrays(Extractor):
     extractor: Literal["array"]
     files: StudyPath
     """Path in which ``{run}`` is replaced by the name of the run (``task-Training_run-01``): ``features/{run}.npy``,
-    ``features.mat::X_{run}``, ``features.h5::{run}``, ``features/{run}.csv`` with or without names of columns."""
+    ``features.mat::X_{run}``, ``features.h5::{run}``, ``features/{run}.csv`` with or without names of columns. Where
+    subjects heard different stimuli in runs of one name, ``{subject}`` stands for the label."""
 
     def needs(self) -> tuple[Path, ...]:
         """Return the files of all runs; their folder where there are none."""
-        return matching_files(Path(str(self.files).partition("::")[0]), "{run}")
+        return matching_files(Path(str(self.files).partition("::")[0]), "{run}", "{subject}")
+
+    def shared(self) -> bool:
+        """Return whether all subjects have the same files."""
+        return "{subject}" not in str(self.files)
 
     def check(self, stimulation: StimulusTimeline) -> None:
         """Raise with every file that is missing, damaged, of another length than its run, or not finite."""
@@ -46,7 +52,9 @@ class RunArrays(Extractor):
             with problems.collect():
                 if (n_bad := int((~np.isfinite(part)).sum())) > 0:
                     raise InputError(
-                        "a feature file holds values that are not finite", file=self._path(run), found=f"{n_bad} values"
+                        "a feature file holds values that are not finite",
+                        file=self._path(run, stimulation),
+                        found=f"{n_bad} values",
                     )
         problems.raise_any()
 
@@ -59,15 +67,15 @@ class RunArrays(Extractor):
         """Return the number of columns of the arrays."""
         return int(self._open(stimulation)[0].shape[1])
 
-    def _path(self, run: str) -> Path:
-        return Path(str(self.files).replace("{run}", run))
+    def _path(self, run: str, stimulation: StimulusTimeline) -> Path:
+        return Path(str(self.files).replace("{run}", run).replace("{subject}", stimulation.subject))
 
     def _open(self, stimulation: StimulusTimeline) -> list[NDArray[np.generic]]:
         """Open the array of every run as a memory map."""
         problems = Problems()
         parts: dict[str, NDArray[np.generic]] = {}
         for name, rows in stimulation.volumes.slices.items():
-            path = self._path(name)
+            path = self._path(name, stimulation)
             with problems.collect():
                 parts[name] = _load(path) if path.suffix == ".npy" else _read_any(path)
                 if parts[name].dtype.kind not in "iufb":
@@ -140,10 +148,10 @@ class ClipArrays(ClipExtractor):
                     file=self.files,
                     fix="ids = a text file with the clip of each row",
                 )
+            require_file(self.files, "a feature file", folder=False)
             return {_clip_name(name): array for name, array in read_archive(self.files, "a feature file").items()}
         rows = _load(self.files)
-        if not self.ids.is_file():
-            raise InputError("the list of clips is missing", file=self.ids)
+        require_file(self.ids, "the list of clips", folder=False)
         lines = decoded(self.ids, "the list of clips").split("\n")
         names = [_clip_name(line) for line in lines if line.strip()]
         if len(names) != len(rows):
@@ -173,6 +181,7 @@ class ClipArrays(ClipExtractor):
         """Read the file of one clip, under the first of its names that there is."""
         paths = [Path(str(self.files).replace("{clip}", name)) for name in names]
         path = next((path for path in paths if path.is_file()), paths[-2])
+        require_file(path, "a feature file", folder=False)
         stored = read_archive(path, "a feature file") if path.suffix == ".npz" else {"": _load(path)}
         if len(stored) != 1:
             raise InputError("the file of one clip contains several arrays", file=path, found=list(stored))
@@ -204,14 +213,15 @@ def _without_large_means(values: NDArray[np.generic]) -> NDArray[np.generic]:
     return np.where(far, values - values.mean(axis=0, dtype=np.float64), values) if far.any() else values
 
 
-def matching_files(files: Path, placeholder: str) -> tuple[Path, ...]:
-    """Files of a path with a placeholder in its name; its folder where there are none, or the folder has one too."""
-    if placeholder not in str(files):
+def matching_files(files: Path, *placeholders: str) -> tuple[Path, ...]:
+    """Files of a path with placeholders in its name; its folder where there are none, or the folder has one too."""
+    variable = re.compile("|".join(map(re.escape, placeholders)))
+    if not variable.search(str(files)):
         return (files,)
-    folder = next(path for path in files.parents if placeholder not in str(path))
+    folder = next(path for path in files.parents if not variable.search(str(path)))
     if folder != files.parent:
         return (folder,)
-    pattern = "*".join(glob.escape(part) for part in files.name.split(placeholder))
+    pattern = "*".join(glob.escape(part) for part in variable.split(files.name))
     return tuple(sorted(path for path in folder.glob(pattern) if not path.is_dir())) or (folder,)
 
 
@@ -230,8 +240,7 @@ def _read_any(path: Path) -> NDArray[np.generic]:
 
 def _load(path: Path) -> NDArray[np.generic]:
     """Open an array as a memory map."""
-    if path.exists() and not path.is_file():
-        raise InputError("a feature file is no regular file", file=path, found="a pipe, a socket, a device or a folder")
+    require_file(path, "a feature file", folder=False)
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, BadZipFile) as error:

@@ -12,7 +12,7 @@ from b2m_encoding._typing import Float32
 from b2m_encoding.data.clip_columns import NOTHING
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.clips import ClipProgress, StimulusTimeline
-from b2m_encoding.features.events import event_features
+from b2m_encoding.features.events import event_features, tell_alike
 from b2m_encoding.features.extractors.base import Extractor, silent
 from b2m_encoding.io.text_tables import plain_label
 
@@ -100,6 +100,7 @@ class EventLabels(Extractor):
         """Labels that have a feature, and labels that occur."""
         column, known = self._column(stimulation), [plain_label(label) for label in self.labels]
         occurring = {str(label) for table in stimulation.events.values() for label in table[column]} - set(NOTHING)
+        tell_alike(occurring, column)
         if known and (unknown := sorted(occurring - set(known))):
             raise InputError(
                 f"column {column} of the events contains labels that the study does not name",

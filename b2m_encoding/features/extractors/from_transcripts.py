@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
@@ -13,7 +14,7 @@ from pydantic import Field, model_validator
 from b2m_encoding._typing import Float32, Float64
 from b2m_encoding.config import StudyPath
 from b2m_encoding.data.clips import check_one_at_a_time, played_clips
-from b2m_encoding.errors import Problems
+from b2m_encoding.errors import InputError, Problems
 from b2m_encoding.features.clip_names import ClipNames
 from b2m_encoding.features.clips import Clip, ClipProgress, StimulusTimeline
 from b2m_encoding.features.extractors.base import Extractor, silent
@@ -31,8 +32,8 @@ class TranscriptExtractor(Extractor):
     """
 
     transcript: StudyPath | None = None
-    """TextGrid, or table with the columns ``onset`` (s) and ``word``; ``{clip}`` or ``{run}`` in its path stand for the
-    name of a sound file or of a run."""
+    """TextGrid, table with the columns ``onset`` (s) and ``word``, or JSON of an aligner; ``{clip}``, ``{run}`` and
+    ``{subject}`` in its path stand for the name of a sound file, of a run, and the label of the subject."""
     textgrid: StudyPath | None = None
     """The same, under its earlier name."""
     first_volume: float = 0.0
@@ -53,14 +54,21 @@ class TranscriptExtractor(Extractor):
 
     def needs(self) -> tuple[Path, ...]:
         """Return the transcript, or the folder of transcripts."""
-        return matching_files(self.path, "{clip}" if "{clip}" in str(self.path) else "{run}")
+        return matching_files(self.path, "{clip}", "{run}", "{subject}")
+
+    def shared(self) -> bool:
+        """Return whether all subjects have the same transcripts in runs of one name."""
+        return not any(one in str(self.path) for one in ("{clip}", "{subject}"))
 
     def check(self, stimulation: StimulusTimeline) -> None:
-        """Raise with every transcript that is missing or cannot be read."""
-        problems = Problems()
-        for path in dict.fromkeys(part.path for part in self.parts(stimulation)):
+        """Raise with every transcript that is missing, cannot be read, or of which no word is heard."""
+        problems, parts = Problems(), self.parts(stimulation)
+        for path in dict.fromkeys(part.path for part in parts):
             with problems.collect():
                 read_transcript(path)
+                own = [part for part in parts if part.path == path]
+                if not any(word_rate(part.words(), part.times, stimulation.volumes.tr).any() for part in own):
+                    raise _unheard(path, own)
         problems.raise_any()
 
     def parts(self, stimulation: StimulusTimeline) -> list[Part]:
@@ -69,7 +77,7 @@ class TranscriptExtractor(Extractor):
         for run, rows in volumes.slices.items():
             own = np.arange(rows.start, rows.stop)
             if "{clip}" not in str(self.path):
-                path = Path(str(self.path).replace("{run}", run))
+                path = Path(str(self.path).replace("{run}", run).replace("{subject}", stimulation.subject))
                 parts.append(Part(path, own, volumes.time[rows] + self.first_volume, -np.inf, np.inf))
             elif run in stimulation.events:
                 parts += self._of_clips(stimulation, run, own)
@@ -80,7 +88,8 @@ class TranscriptExtractor(Extractor):
         parts, time = [], stimulation.volumes.time[rows]
         for played in check_one_at_a_time(played_clips(stimulation.events[run], stimulation.columns, run), run):
             clip = Clip(played.stimulus, played.start, played.duration)
-            paths = [Path(str(self.path).replace("{clip}", name)) for name in ClipNames([clip]).of(clip)]
+            pattern = str(self.path).replace("{run}", run).replace("{subject}", stimulation.subject)
+            paths = [Path(pattern.replace("{clip}", name)) for name in ClipNames([clip]).of(clip)]
             under = (time + stimulation.volumes.tr > played.onset) & (time < played.onset + played.duration)
             times = time[under] - played.onset + played.start
             path = next((path for path in paths if path.is_file()), paths[-2])
@@ -113,6 +122,19 @@ class Part(NamedTuple):
         heard = (whole.onset >= self.first) & (whole.onset < self.last)
         text = tuple(word for word, kept in zip(whole.text, heard, strict=True) if kept)
         return Transcript(text, whole.onset[heard], whole.end[heard])
+
+
+def _unheard(path: Path, parts: Sequence[Part]) -> InputError:
+    """The error of a transcript whose times do not meet those of the volumes."""
+    words, times = read_transcript(path), np.concatenate([part.times for part in parts])
+    return InputError(
+        "no word of a transcript is heard",
+        file=path,
+        found=f"words from {words.onset[0]:g} to {words.onset[-1]:g} s",
+        expected=f"some from {times.min():g} to {times.max():g} s",
+        fix="times count from the start of the sound with {clip} in the path, else from the first volume; first_volume "
+        "(s) under the feature space is the time of the first volume in the transcript",
+    )
 
 
 class WordRate(TranscriptExtractor):
