@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from b2m_encoding.figures import FigureResult, Style, conditions, hierarchy, ternary, weights
+from b2m_encoding.figures import FigureResult, Style, conditions, hierarchy, score_map, ternary, weights
 from b2m_encoding.gallery import KINDS, FigureContext, FigureRequest
+from b2m_encoding.results.schema import maps
 from b2m_encoding.spaces import load_atlas, surface_space
 
 FOLDER = Path(__file__).parent / "images"
@@ -41,6 +42,17 @@ def bumps(*centres: str, seed: int = 0) -> np.ndarray:
             here = space.in_hemisphere(hemi)
             scores += 0.45 * here * np.exp(-(distance**2).sum(axis=1) / (2 * 14**2))
     return scores
+
+
+def made_up_lag() -> FigureResult:
+    """Draw delays of made-up scores, later along the auditory pathway."""
+    early, late = bumps("A1", "MBelt", seed=1), bumps("A5", "STSdp", "TA2", seed=2)
+    strong = np.maximum(early, late) > 0.1
+    lags = 5.0 + np.clip(4 * (late - early), -1.6, 1.6)
+    return score_map(
+        lags, "fsaverage5", label=maps.LAG.label, limits=(3.0, 7.5), contour=False, significant=strong,
+        view="overview", note="made-up delays", style=Style(width_mm=120, dpi=130, colour_map="viridis"),
+    )  # fmt: skip
 
 
 def made_up(kind: str) -> FigureResult:
@@ -117,6 +129,8 @@ def main(demo: Path, localizer: Path | None = None) -> None:
             continue  # of volumes
         if kind in ("ternary", "weights", "hierarchy"):
             result = made_up(kind)
+        elif kind == "lag":
+            result = made_up_lag()
         elif kind == "learning":
             result = made_up_learning()
         elif kind in CONDITIONS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from b2m_encoding import figures
@@ -167,6 +169,36 @@ def draw_weights(context: FigureContext, subject: str) -> FigureResult:
     return figures.weights(
         np.stack(context.on_surface(subject, keys)), *context.cortex(subject), explained=(first, second, third),
         **context.view_keywords(subject),
+    )  # fmt: skip
+
+
+def draw_lag(context: FigureContext, subject: str) -> FigureResult:
+    """Draw the delay of the largest weights, where the model (of a feature space: it alone as well) predicts."""
+    model, kind = context.model, maps.LAG
+    if not context.results.has_map(subject, model, kind.stat):
+        raise InputError("the results hold no delays of the largest weights", file=context.results.path,
+                         found=f"{model}/{kind.stat}", fix=f"a study needs {kind.needs}")  # fmt: skip
+    [lags] = context.on_surface(subject, [(model, kind.stat)])
+    about = context.results.sidecar(subject, model, kind.stat)
+    first, *_, last = about["Delays"]
+    masked = replace(context, request=replace(context.request, mask=context.request.mask or "own"))
+    keywords = masked.view_keywords(subject, (model,))
+    keywords["style"] = keywords["style"].model_copy(update={"colour_map": "viridis"})
+    known = np.isfinite(lags)
+    bare = bool((keywords["tested"] & ~known).any())
+    shown = lags[known if keywords["significant"] is None else known & keywords["significant"]]
+    ends = np.mean((shown <= first) | (shown >= last)) if shown.size else 0.0
+    remarks = [
+        f"Delays were {first:g} to {last:g} s, the peak between them is interpolated"
+        + (f"; in {ends:.0%} of the vertices in colour it is an end, and may lie beyond." if ends else "."),
+        "It adds the delays of neurons and of blood vessels: differences between regions are no neural latencies.",
+    ]
+    if about["DelayPrior"] == "hrf":
+        remarks.append("The prior of the model draws the peak of weak responses towards 5 s.")
+    return figures.score_map(
+        lags, *context.cortex(subject), label=kind.label if model == JOINT else f"{kind.label} of {model}",
+        limits=context.settings.limits or (first, last), contour=False, fade=False, remarks=remarks,
+        missing="not tested, or no weights" if bare else "not tested", **{**keywords, "tested": known},
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Unpack
 
@@ -29,6 +30,7 @@ def score_map(
     ceiling: Floating | None = None,
     missing: str = "not tested",
     fade: bool = True,
+    remarks: Sequence[str] = (),
     **keywords: Unpack[ViewKeywords],
 ) -> FigureResult:
     """A flatmap of one score: the whole cortex, a zoom into a region set with outlines and names, or both.
@@ -54,6 +56,8 @@ def score_map(
         Key of the targets without a score ("no noise ceiling", where a share of the ceiling is drawn).
     fade : bool
         Low scores fade into the underlay where no mask of significance is given.
+    remarks : sequence of str
+        Further sentences of the caption.
     **keywords
         ``title``, ``note``, ``style``, ``tested``, ``significant``, ``criterion``, ``view`` and ``zoom``, as in
         :class:`~b2m_encoding.figures.MapOptions`.
@@ -73,7 +77,7 @@ def score_map(
     with options.style.context():
         page, lengths = figure.draw(colours)
         centred_colour_bar(page, page.height - figure.footer + 1.5, colours, label, shared.clipped)
-    sentences = [f"{label[:1].upper()}{label[1:]}.", shared.sentence(), figure.counts()]
+    sentences = [f"{label[:1].upper()}{label[1:]}.", *remarks, shared.sentence(), figure.counts()]
     table = figure.table(("score",))
     if ceiling is not None:
         table["ceiling"] = np.asarray(ceiling, dtype=np.float32)

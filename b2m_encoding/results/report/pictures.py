@@ -44,6 +44,7 @@ TITLES = {
     "design": "Features",
     "ceiling": "Noise ceiling",
     "delays": "Delay curves",
+    "lag": "Delay of the largest weights",
     "timecourses": "Measured and predicted",
     "profile": "Profile of regions",
     "surface": "Inflated cortex",
