@@ -148,8 +148,8 @@ def draw_stacking(context: FigureContext, subject: str) -> FigureResult:
         criterion=context.criterion(subject), label=maps.STACK.label, zoom=context.zoom_only,
         limits=context.settings.limits or (0.0, 1.0), each="member",
         remarks=[
-            "The joint model is the weighted mean of these ridge models, each of the feature spaces named. Where "
-            "training samples cannot tell, they share the weight: that of a feature space is not what it adds."
+            "The joint model is their weighted mean. Where training samples cannot tell, they share the weight: "
+            "that of a feature space is not what it adds."
         ],
         **(context.page_keywords(subject) | {"title": f"sub-{subject}"}),
     )  # fmt: skip
@@ -189,12 +189,12 @@ def draw_lag(context: FigureContext, subject: str) -> FigureResult:
     shown = lags[known if keywords["significant"] is None else known & keywords["significant"]]
     ends = np.mean((shown <= first) | (shown >= last)) if shown.size else 0.0
     remarks = [
-        f"Delays were {first:g} to {last:g} s, the peak between them is interpolated"
-        + (f"; in {ends:.0%} of the vertices in colour it is an end, and may lie beyond." if ends else "."),
-        "It adds the delays of neurons and of blood vessels: differences between regions are no neural latencies.",
+        f"Delays were {first:g} to {last:g} s"
+        + (f"; in {ends:.0%} of the vertices in colour the peak may lie beyond." if ends else "."),
+        "It adds the delays of neurons and of blood vessels: differences are no neural latencies.",
     ]
     if about["DelayPrior"] == "hrf":
-        remarks.append("The prior of the model draws the peak of weak responses towards 5 s.")
+        remarks.append("The prior draws weak responses towards 5 s.")
     return figures.score_map(
         lags, *context.cortex(subject), label=kind.label if model == JOINT else f"{kind.label} of {model}",
         limits=context.settings.limits or (first, last), contour=False, fade=False, remarks=remarks,

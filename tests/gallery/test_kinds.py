@@ -223,7 +223,9 @@ def test_every_kind_is_drawn_from_the_folder_alone(bundle: Path, b2m: B2M, tmp_p
     with Image.open(png) as image:
         assert image.width == pytest.approx(89 / 25.4 * 80, abs=1)
     caption = png.with_suffix(".txt").read_text()
-    assert "Note: simulated data." in caption
+    shown = caption.split("\n\n")[0]
+    assert shown.endswith("Note: simulated data.")
+    assert len(shown.split()) <= 75, shown  # what a reader needs at the picture; the report folds the rest
     assert "Study: A study." in caption
     assert "Computed with b2m-encoding 0.1, torch 2.0, seed 7." in caption
     if KINDS[kind].per_subject and kind not in ("scatter", "tags", "tagprofile"):
@@ -334,7 +336,7 @@ def test_delays_of_the_largest_weights(bundle: Path) -> None:
     assert "no neural latencies" in found.caption
     assert "may lie beyond" not in found.caption
     text = make(bundle, "lag", "02", models=("text",))
-    assert "in 100% of the vertices in colour it is an end" in text.caption
+    assert "in 100% of the vertices in colour the peak may lie beyond" in text.caption
     assert "pale: not tested, or no weights" in text.caption
     assert "in the model of text alone" in text.caption
     assert not text.table["tested"][5]

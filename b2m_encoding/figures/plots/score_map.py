@@ -77,12 +77,12 @@ def score_map(
     with options.style.context():
         page, lengths = figure.draw(colours)
         centred_colour_bar(page, page.height - figure.footer + 1.5, colours, label, shared.clipped)
-    sentences = [f"{label[:1].upper()}{label[1:]}.", *remarks, shared.sentence(), figure.counts()]
+    sentences = [f"{label[:1].upper()}{label[1:]}.", *remarks, figure.counts()]
     table = figure.table(("score",))
     if ceiling is not None:
         table["ceiling"] = np.asarray(ceiling, dtype=np.float32)
         sentences.append(_ceiling_sentence(np.asarray(ceiling)[figure.coloured]))
-    return FigureResult(page, figure.caption(sentences, lengths), table)
+    return FigureResult(page, figure.caption(sentences, lengths, [shared.sentence()]), table)
 
 
 def _ceiling_sentence(ceiling: Floating) -> str:
