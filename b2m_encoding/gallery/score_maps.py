@@ -19,19 +19,20 @@ from b2m_encoding.spaces import RegionSpace, SurfaceSpace, VolumeSpace
 def draw_accuracy(context: FigureContext, subject: str) -> FigureResult:
     """Draw a score on the flatmap, with its significance and ceiling."""
     scores, keywords = requested_score(context, subject)
-    ceiling = None
+    ceiling, remarks = None, []
     has_ceiling = context.results.has_map(subject, JOINT, maps.CEILING.stat)
     if has_ceiling and context.request.score in (maps.R.stat, maps.R_NORMALISED.stat):
         [ceiling] = context.on_surface(subject, [(JOINT, maps.CEILING.stat)])
     if context.request.score == maps.R_NORMALISED.stat:  # no hole where only the ceiling is unknown
         unknown = context.tested(subject) & ~np.isfinite(scores)
         scores = np.where(unknown, np.float32(0), scores)
+        remarks = ["1 is the ceiling, which is an estimate: values above it are possible, and have the last colour."]
         significant = keywords["significant"]
         keywords["significant"] = ~unknown if significant is None else significant & ~unknown
         keywords["criterion"] += " and have a noise ceiling"
     return figures.score_map(
         scores, *context.cortex(subject), label=score_label(context), limits=context.limits, ceiling=ceiling,
-        contour=context.request.contour, view=context.request.view, zoom=context.zoom, **keywords,
+        contour=context.request.contour, view=context.request.view, zoom=context.zoom, remarks=remarks, **keywords,
     )  # fmt: skip
 
 

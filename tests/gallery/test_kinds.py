@@ -319,7 +319,10 @@ def test_scatter_and_regions_say_which_targets_they_show(bundle: Path) -> None:
 
 
 def test_scores_of_every_kind(bundle: Path) -> None:
-    assert "have a noise ceiling" in make(bundle, "accuracy", score="rnormalised").caption
+    normalised = make(bundle, "accuracy", score="rnormalised").caption
+    assert "have a noise ceiling" in normalised
+    assert "Colour limits 0 to 1;" in normalised  # though some values lie above it
+    assert "1 is the ceiling, which is an estimate" in normalised
     ceiling = make(bundle, "accuracy", score="ceiling")
     assert "significant" not in ceiling.table
     assert (ceiling.table["score"] == np.float32(0.6)).sum() > 20_000

@@ -81,17 +81,15 @@ def score_map(
     table = figure.table(("score",))
     if ceiling is not None:
         table["ceiling"] = np.asarray(ceiling, dtype=np.float32)
-        sentences.append(_ceiling_sentence(np.asarray(ceiling)[figure.coloured]))
+        sentences.append(_ceiling_sentence(np.asarray(ceiling)[data.shown]))
     return FigureResult(page, figure.caption(sentences, lengths, [shared.sentence()]), table)
 
 
 def _ceiling_sentence(ceiling: Floating) -> str:
-    """Sentence for the caption: noise ceiling of the vertices in colour."""
+    """Sentence for the caption: noise ceiling of the significant vertices, else of all tested ones."""
     finite = ceiling[np.isfinite(ceiling)]
     if not finite.size:
-        return "Noise ceiling: unknown for the vertices in colour."
+        return "Their noise ceiling is unknown."
     low, middle, high = np.percentile(finite, [25, 50, 75])
-    return (
-        f"Noise ceiling of r in the {finite.size:,} vertices that have one among those in colour: median {middle:.2f}, "
-        f"middle half {low:.2f} to {high:.2f}."
-    )
+    some = "" if finite.size == ceiling.size else f" ({finite.size:,} have one)"
+    return f"Their noise ceiling of r: median {middle:.2f}, middle half {low:.2f} to {high:.2f}{some}."
