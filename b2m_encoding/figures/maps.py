@@ -155,7 +155,7 @@ class MapFigure:
         return width / windows["L"].width
 
     def counts(self) -> str:
-        """Sentence for the caption: count of significant targets; nothing where none are told apart."""
+        """Sentence for the caption: count of significant targets; nothing where there is no mask."""
         data = self.data
         if data.significant is None:
             return ""

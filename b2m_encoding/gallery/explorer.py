@@ -167,7 +167,7 @@ def _scores(context: FigureContext) -> list[Score]:
     components = [Score(kind.stat, f"component {i}", "weights") for i, kind in enumerate(COMPONENTS, start=1)]
     joint = Score("r-joint", "all feature spaces" if several else names[0])
     tags = [Score(f"{kind}-{name}", f"{kind} of {name}", "") for name in names for kind in (TAG, TAG_SHARE)]
-    lag = Score(LAG, "delay of the largest weights", "s")
+    lag = Score(LAG, "largest weights", "delay (s)")
     return [joint, *several, Score("ceiling", "noise ceiling"), *parts, *components, lag, *SCORES,
             Score(PREFERRED, "preferred", measure=""), *tags]  # fmt: skip
 

@@ -320,6 +320,6 @@ def peak_delays(curves: Floating, delays: Sequence[float]) -> Float64:
 
 
 def show_peaks(delays: Sequence[float]) -> bool:
-    """Whether the peak of a curve over these delays can be told: three or more, equally spaced and rising."""
+    """Whether the peak of a curve over these delays is known: three or more, equally spaced and rising."""
     steps = np.diff(delays)
     return len(steps) > 1 and bool(steps[0] > 0 and np.allclose(steps, steps[0]))
