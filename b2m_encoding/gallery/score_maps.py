@@ -186,7 +186,8 @@ def draw_lag(context: FigureContext, subject: str) -> FigureResult:
     keywords = masked.view_keywords(subject, (model,))
     keywords["style"] = keywords["style"].model_copy(update={"colour_map": "viridis"})
     known = np.isfinite(lags)
-    bare = bool((keywords["tested"] & ~known).any())
+    bare = bool((context.tested(subject) & ~known).any())
+    keywords["tested"] = known
     shown = lags[known if keywords["significant"] is None else known & keywords["significant"]]
     ends = np.mean((shown <= first) | (shown >= last)) if shown.size else 0.0
     remarks = [
@@ -199,7 +200,7 @@ def draw_lag(context: FigureContext, subject: str) -> FigureResult:
     return figures.score_map(
         lags, *context.cortex(subject), label=kind.label if model == JOINT else f"{kind.label} of {model}",
         limits=context.settings.limits or (first, last), contour=False, fade=False, remarks=remarks,
-        missing="not tested, or no weights" if bare else "not tested", **{**keywords, "tested": known},
+        missing="not tested, or no weights" if bare else "not tested", **keywords,
     )  # fmt: skip
 
 
