@@ -8,15 +8,18 @@ python docs/gallery.py demo tutorials/out/localizer    # measured data as well, 
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from b2m_encoding.figures import FigureResult, Style, conditions, hierarchy, ternary, weights
+from b2m_encoding.figures import FigureResult, Style, conditions, hierarchy, score_map, surface, ternary, weights
 from b2m_encoding.gallery import KINDS, FigureContext, FigureRequest
-from b2m_encoding.spaces import load_atlas, surface_space
+from b2m_encoding.results.schema import maps
+from b2m_encoding.spaces import freesurfer_subject, load_atlas, surface_space
 
 FOLDER = Path(__file__).parent / "images"
 README = (
@@ -41,6 +44,41 @@ def bumps(*centres: str, seed: int = 0) -> np.ndarray:
             here = space.in_hemisphere(hemi)
             scores += 0.45 * here * np.exp(-(distance**2).sum(axis=1) / (2 * 14**2))
     return scores
+
+
+def own_surface() -> FigureResult:
+    """Draw made-up scores on a made-up person: fsaverage5, bent and written as FreeSurfer lays a subject out."""
+    space = surface_space("fsaverage5")
+    with tempfile.TemporaryDirectory() as folder:
+        surf = Path(folder) / "sub-01" / "surf"
+        surf.mkdir(parents=True)
+        for side, hemi in (("L", "lh"), ("R", "rh")):
+            for kind, name in (
+                ("white", "white"),
+                ("pial", "pial"),
+                ("inflated", "inflated"),
+                ("sphere", "sphere.reg"),
+            ):
+                mesh = space.mesh(kind, side)
+                bent = mesh.points + (0 if kind == "sphere" else 3 * np.sin(mesh.points[:, [1, 2, 0]] / 15))
+                nib.freesurfer.write_geometry(surf / f"{hemi}.{name}", bent, mesh.triangles)
+            nib.freesurfer.write_morph_data(surf / f"{hemi}.sulc", space.sulcal_depth(side))
+        mine, scores = freesurfer_subject("sub-01", folder), bumps("A1", "A5", "44", seed=4)
+        return surface(
+            scores, mine, load_atlas("hcp-mmp1", mine), significant=scores > 0.1, outline="auditory",
+            title="sub-01", note="made-up scores and cortex", style=STYLE,
+        )  # fmt: skip
+
+
+def made_up_lag() -> FigureResult:
+    """Draw delays of made-up scores, later along the auditory pathway."""
+    early, late = bumps("A1", "MBelt", seed=1), bumps("A5", "STSdp", "TA2", seed=2)
+    strong = np.maximum(early, late) > 0.1
+    lags = 5.0 + np.clip(4 * (late - early), -1.6, 1.6)
+    return score_map(
+        lags, "fsaverage5", label=maps.LAG.label, limits=(3.0, 7.5), contour=False, significant=strong,
+        view="overview", note="made-up delays", style=Style(width_mm=120, dpi=130, colour_map="viridis"),
+    )  # fmt: skip
 
 
 def made_up(kind: str) -> FigureResult:
@@ -117,6 +155,8 @@ def main(demo: Path, localizer: Path | None = None) -> None:
             continue  # of volumes
         if kind in ("ternary", "weights", "hierarchy"):
             result = made_up(kind)
+        elif kind == "lag":
+            result = made_up_lag()
         elif kind == "learning":
             result = made_up_learning()
         elif kind in CONDITIONS:
@@ -125,6 +165,7 @@ def main(demo: Path, localizer: Path | None = None) -> None:
             context = FigureContext.open(demo / "results", FigureRequest(sounds=sounds), SETTINGS)
             result = content.draw(context, context.subjects[0] if content.per_subject else "")
         save(result, FOLDER / "gallery" / f"{kind}.png")
+    save(own_surface(), FOLDER / "own_surface.png")
     for kind, request, settings in README:
         context = FigureContext.open(demo / "results", request, settings)
         save(KINDS[kind].draw(context, context.subjects[0]), FOLDER / f"{kind}.png")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -16,18 +17,51 @@ import b2m_encoding
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_the_wheel_holds_what_is_not_code(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+def build(kind: str, folder: Path) -> Path:
+    """Build the wheel or the sdist, without network."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    [wheel] = tmp_path.glob("*.whl")
+    [built] = folder.glob(f"b2m_encoding-{b2m_encoding.__version__}*")
+    return built
+
+
+def test_the_wheel_holds_every_file_that_the_package_reads(tmp_path: Path) -> None:
+    """Atlases, templates, surfaces, fonts, pages: whatever lies in the package beside its modules, and nothing else."""
+    wheel = build("wheel", tmp_path)
     assert wheel.name == f"b2m_encoding-{b2m_encoding.__version__}-py3-none-any.whl"
-    names = zipfile.ZipFile(wheel).namelist()
-    page = [f"figures/interactive/{name}" for name in ("page.html.j2", "style.css", "main.js")]
-    hcp = [f"spaces/hcp/{name}" for name in ("fsaverage5_sphere_on_fsLR.npz", "Atlas_ROIs.2.nii.gz", "LICENSE.md")]
-    data = (*hcp, "_atlases/hcp-mmp1.toml", "features/weights/catalogue.toml", "workflow/templates/demo.toml")
-    for needed in (*data, "results/report/references.bib", "results/report/templates/page.html.j2", *page):
-        assert f"b2m_encoding/{needed}" in names
-    assert not [name for name in names if name.startswith(("tests/", "shared/", "docs/"))]
+    package = ROOT / "b2m_encoding"
+    files = [path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    wanted = {f"b2m_encoding/{path.relative_to(package).as_posix()}" for path in files}
+    wanted |= {f"b2m_encoding/_atlases/{path.name}" for path in (ROOT / "atlases").iterdir()}
+    assert {Path(name).suffix for name in wanted} > {
+        ".py",
+        ".toml",
+        ".j2",
+        ".js",
+        ".css",
+        ".npz",
+        ".gz",
+        ".ttf",
+        ".bib",
+    }
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert names == wanted
+
+
+def test_the_sdist_holds_what_the_wheel_is_made_of(tmp_path: Path) -> None:
+    with tarfile.open(build("sdist", tmp_path)) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"pyproject.toml", "README.md", "LICENSE", "CITATION.cff", "b2m_encoding/__init__.py"} <= names
+    assert {f"atlases/{path.name}" for path in (ROOT / "atlases").iterdir()} <= names
+
+
+def test_one_version_is_told_everywhere() -> None:
+    version = b2m_encoding.__version__
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version)
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    first = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert first is not None
+    assert first[1] == version
 
 
 def test_importing_is_light_and_leaves_no_file(tmp_path: Path) -> None:

@@ -111,7 +111,8 @@ def print_decoding(decodings: Mapping[str, Sequence[Decoding]], study: Study) ->
 
     lines = shown(decoding_table(decodings, study))
     beside = any(published != "-" for *_, published in lines)
-    caption = "Brain2Music: Table 2 of arXiv 2307.11078" if beside else None
+    caption = "Identification of a clip among two: chance is 0.5."
+    caption += " Brain2Music: Table 2 of arXiv 2307.11078." if beside else ""
     table = Table("decoded, by", "measure", title="Decoding: mean over subjects (standard deviation)", caption=caption)
     for name in ("here", *(["Brain2Music"] if beside else [])):
         table.add_column(name, no_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -154,32 +155,39 @@ class MapFigure:
         return width / windows["L"].width
 
     def counts(self) -> str:
-        """Sentence for the caption: counts of tested and of significant targets."""
+        """Sentence for the caption: count of significant targets; nothing where there is no mask."""
+        data = self.data
+        if data.significant is None:
+            return ""
+        n, n_tested = int(data.significant.sum()), int(data.tested.sum())
+        share = f" ({n / n_tested:.1%})" if n_tested else ""
+        outlined = self.coloured is data.tested
+        where = " (outlined in the zoom)" if outlined and "whole" in self.rows else " (outlined)" if outlined else ""
+        return f"{n:,} of {n_tested:,} tested vertices{share} are {self.options.criterion}{where}."
+
+    def _drawn_targets(self) -> str:
+        """Sentence for the details: tested targets, and what the others look like."""
         data, drawn = self.data, np.unique(drawn_triangles(self.space))
-        n_tested = int(data.tested.sum())
-        parts = [f"{n_tested:,} of {self.space.n_targets:,} vertices of {self.space.name} were tested"]
+        parts = [f"{int(data.tested.sum()):,} of {self.space.n_targets:,} vertices of {self.space.name} were tested"]
         if not data.tested[drawn].all():
             parts.append(f"pale: {self.missing}")
-        if data.significant is not None:
-            n = int(data.significant.sum())
-            share = f" ({n / n_tested:.1%} of the tested)" if n_tested else ""
-            parts.append(f"{n:,}{share} are {self.options.criterion}")
+        outlined = self.coloured is data.tested
+        if data.significant is not None and not (outlined and "whole" not in self.rows):
             bare = "are grey" if self.options.style.underlay == "none" else "show sulci (dark) and gyri (light)"
-            hidden = "" if self.coloured is data.tested and "whole" not in self.rows else f"the others {bare}"
-            if self.coloured is data.tested:
-                hidden += f"{' in the upper panel' if hidden else ''}; in the zoom what is significant is outlined"
-            parts.append(hidden.removeprefix("; "))
+            parts.append(f"those that are not significant {bare}{' in the upper panel' if outlined else ''}")
         return "; ".join(parts) + "."
 
-    def caption(self, sentences: list[str], lengths: list[float] | None) -> str:
-        """The caption: sentences, region outlines and scale bars (None: the figure has no scale)."""
-        text = list(sentences)
+    def caption(self, sentences: list[str], lengths: list[float] | None, details: Sequence[str] = ()) -> str:
+        """The caption: sentences, and the outlined regions; details end with scale bars (None: there are none)."""
+        text, more = list(sentences), [*details, self._drawn_targets()]
         if "zoom" in self.rows and self.options.style.outlines:
-            where = "" if self.atlas.citation == "" else f" ({self.atlas.citation})"
-            text.append(f"Outlines: regions of {self.atlas.name}{where}, set {in_words(self.options.zoom)!r}.")
+            author = self.atlas.citation.partition(", doi")[0]
+            text.append(f"Outlines: regions of {self.atlas.name}{f' ({author})' if author else ''}.")
+            where = f", {self.atlas.citation}" if self.atlas.citation else ""
+            more.append(f"Atlas: {self.atlas.name}{where}, set {in_words(self.options.zoom)!r}.")
         if lengths is not None:
-            text.append(scale_sentence(self.space, lengths))
-        return self.options.caption(text)
+            more.append(scale_sentence(self.space, lengths))
+        return self.options.caption(text, more)
 
     def table(self, names: tuple[str, ...]) -> pd.DataFrame:
         """The plotted numbers: one row per target."""

@@ -80,11 +80,17 @@ class PageOptions:
         """
         return Page(self.style, height, title=self.title, note=self.remark)
 
-    def caption(self, sentences: Iterable[str]) -> str:
-        """The caption: title, sentences (empty ones are left out), note; below it versions of programs and origin."""
+    def caption(self, sentences: Iterable[str], details: Iterable[str] = ()) -> str:
+        """The caption in paragraphs: what a reader needs at the picture; details; versions of programs and origin.
+
+        Parameters
+        ----------
+        sentences, details : iterable of str
+            Empty ones are left out. The report shows the first paragraph, with title and note, and folds the others.
+        """
         note = f"Note: {self.remark}." if self.remark else ""
-        paragraphs = ([f"{self.title}." if self.title else "", *sentences, note], [software(), self.origin])
-        return "\n\n".join(" ".join(part for part in paragraph if part) for paragraph in paragraphs)
+        paragraphs = ([f"{self.title}." if self.title else "", *sentences, note], details, [software(), self.origin])
+        return "\n\n".join(filter(None, (" ".join(filter(None, paragraph)) for paragraph in paragraphs)))
 
 
 @dataclass(frozen=True, eq=False)

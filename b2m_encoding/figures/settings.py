@@ -10,8 +10,8 @@ from b2m_encoding.figures.style import Style
 
 Format = Literal["png", "pdf", "svg", "tiff"]
 ReportFigure = Literal[
-    "quality", "design", "ceiling", "delays", "timecourses", "profile", "tags", "tagprofile", "slices", "distribution",
-    "accuracy", "tagmap", "preference", "partition", "group", "regions", "decoding", "unheard",
+    "quality", "design", "ceiling", "delays", "lag", "timecourses", "profile", "tags", "tagprofile", "slices",
+    "distribution", "accuracy", "tagmap", "preference", "partition", "group", "regions", "decoding", "unheard",
     "learning",
 ]  # fmt: skip
 """Kinds of figures that a report can have."""

@@ -236,8 +236,8 @@ class FigureContext:
 
     @property
     def limits(self) -> tuple[float | None, float | None]:
-        """Colour limits of scores."""
-        return self.settings.limits or (0.0, None)
+        """Colour limits of scores; a share of the noise ceiling has its natural end at 1."""
+        return self.settings.limits or (0.0, 1.0 if self.request.score == maps.R_NORMALISED.stat else None)
 
     def page_keywords(self, subject: str = "", models: Sequence[str] = ()) -> PageKeywords:
         """Options of every figure: note, style with the colours of the models drawn, and origin of the numbers."""

@@ -19,7 +19,15 @@ from b2m_encoding.results.design_summary import DesignSummary, design_name
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import JOINT, LABELS, maps, tables
 from b2m_encoding.results.schema.tables import of_subject
-from b2m_encoding.spaces import HEMISPHERES, Hemisphere, RegionSpace, SurfaceSpace, is_labelled, load_atlas
+from b2m_encoding.spaces import (
+    HEMISPHERES,
+    Hemisphere,
+    RegionSpace,
+    SurfaceSpace,
+    drawing_surface,
+    is_labelled,
+    load_atlas,
+)
 
 BEST = 5
 """Targets with time courses."""
@@ -41,6 +49,8 @@ def available(context: FigureContext, subject: str) -> list[str]:
         found.append("ceiling")
     if results.has(of_subject(tables.DELAYS, subject)):
         found.append("delays")
+    if results.has_map(subject, JOINT, maps.LAG.stat) and drawing_surface(space) is not None:
+        found.append("lag")
     if (stored := _responses(results, subject)) is not None and len(stored.targets):
         found.append("timecourses")
     if is_labelled(space) and _region_means(context, subject, (JOINT,), maps.R.stat)["score"].notna().any():

@@ -41,8 +41,10 @@ from b2m_encoding.spaces import SurfaceSpace, drawing_surface, resample
 N_BEST = 5
 BOTH_WAYS = "RdBu_r"
 """Colours of components, whose sign has no meaning."""
+IN_ORDER = "viridis"
+"""Colours of delays, of which none is nothing."""
 PREFERRED = "preferred"
-TAG, TAG_SHARE = maps.TAG.stat, maps.TAG_SHARE.stat
+TAG, TAG_SHARE, LAG = maps.TAG.stat, maps.TAG_SHARE.stat, maps.LAG.stat
 
 Stored = tuple[str, str]
 
@@ -165,7 +167,8 @@ def _scores(context: FigureContext) -> list[Score]:
     components = [Score(kind.stat, f"component {i}", "weights") for i, kind in enumerate(COMPONENTS, start=1)]
     joint = Score("r-joint", "all feature spaces" if several else names[0])
     tags = [Score(f"{kind}-{name}", f"{kind} of {name}", "") for name in names for kind in (TAG, TAG_SHARE)]
-    return [joint, *several, Score("ceiling", "noise ceiling"), *parts, *components, *SCORES,
+    lag = Score(LAG, "largest weights", "delay (s)")
+    return [joint, *several, Score("ceiling", "noise ceiling"), *parts, *components, lag, *SCORES,
             Score(PREFERRED, "preferred", measure=""), *tags]  # fmt: skip
 
 
@@ -182,7 +185,7 @@ def _stored(context: FigureContext) -> dict[str, Stored]:
         "r-joint": (JOINT, maps.R.stat),
         **{f"r-{name}": (name, maps.R.stat) for name in names},
         "ceiling": (JOINT, maps.CEILING.stat),
-        **{kind.stat: (JOINT, kind.stat) for kind in COMPONENTS},
+        **{kind.stat: (JOINT, kind.stat) for kind in (*COMPONENTS, maps.LAG)},
         **(parts if len(names) > 1 else {}),
         "q": (JOINT, maps.Q.stat),
         "low": (JOINT, maps.R_LOW.stat),
@@ -303,6 +306,10 @@ def _maps(context: FigureContext, subjects: Sequence[_SubjectMaps], keys: Sequen
         maps += [
             ViewMap(key, f"Weights: {titles[key]}", "component of the weights", (key,), colours) for key in components
         ]
+    for subject in [one for one in subjects if LAG in one.scores][:1]:  # delays are the same in all
+        delays = context.results.sidecar(subject.name, JOINT, LAG)["Delays"]
+        colours = ScalarColours(delays[0], delays[-1], IN_ORDER)
+        maps.append(ViewMap(LAG, "Delay of the largest weights", "delay (s)", (LAG,), colours, strength="r-joint"))
     return maps
 
 

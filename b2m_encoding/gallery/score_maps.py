@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from b2m_encoding import figures
@@ -17,19 +19,20 @@ from b2m_encoding.spaces import RegionSpace, SurfaceSpace, VolumeSpace
 def draw_accuracy(context: FigureContext, subject: str) -> FigureResult:
     """Draw a score on the flatmap, with its significance and ceiling."""
     scores, keywords = requested_score(context, subject)
-    ceiling = None
+    ceiling, remarks = None, []
     has_ceiling = context.results.has_map(subject, JOINT, maps.CEILING.stat)
     if has_ceiling and context.request.score in (maps.R.stat, maps.R_NORMALISED.stat):
         [ceiling] = context.on_surface(subject, [(JOINT, maps.CEILING.stat)])
     if context.request.score == maps.R_NORMALISED.stat:  # no hole where only the ceiling is unknown
         unknown = context.tested(subject) & ~np.isfinite(scores)
         scores = np.where(unknown, np.float32(0), scores)
+        remarks = ["1 is the ceiling, which is an estimate: values above it are possible, and have the last colour."]
         significant = keywords["significant"]
         keywords["significant"] = ~unknown if significant is None else significant & ~unknown
         keywords["criterion"] += " and have a noise ceiling"
     return figures.score_map(
         scores, *context.cortex(subject), label=score_label(context), limits=context.limits, ceiling=ceiling,
-        contour=context.request.contour, view=context.request.view, zoom=context.zoom, **keywords,
+        contour=context.request.contour, view=context.request.view, zoom=context.zoom, remarks=remarks, **keywords,
     )  # fmt: skip
 
 
@@ -146,8 +149,8 @@ def draw_stacking(context: FigureContext, subject: str) -> FigureResult:
         criterion=context.criterion(subject), label=maps.STACK.label, zoom=context.zoom_only,
         limits=context.settings.limits or (0.0, 1.0), each="member",
         remarks=[
-            "The joint model is the weighted mean of these ridge models, each of the feature spaces named. Where "
-            "training samples cannot tell, they share the weight: that of a feature space is not what it adds."
+            "The joint model is their weighted mean. Where training samples cannot tell, they share the weight: "
+            "that of a feature space is not what it adds."
         ],
         **(context.page_keywords(subject) | {"title": f"sub-{subject}"}),
     )  # fmt: skip
@@ -167,6 +170,37 @@ def draw_weights(context: FigureContext, subject: str) -> FigureResult:
     return figures.weights(
         np.stack(context.on_surface(subject, keys)), *context.cortex(subject), explained=(first, second, third),
         **context.view_keywords(subject),
+    )  # fmt: skip
+
+
+def draw_lag(context: FigureContext, subject: str) -> FigureResult:
+    """Draw the delay of the largest weights, where the model (of a feature space: it alone as well) predicts."""
+    model, kind = context.model, maps.LAG
+    if not context.results.has_map(subject, model, kind.stat):
+        raise InputError("the results hold no delays of the largest weights", file=context.results.path,
+                         found=f"{model}/{kind.stat}", fix=f"a study needs {kind.needs}")  # fmt: skip
+    [lags] = context.on_surface(subject, [(model, kind.stat)])
+    about = context.results.sidecar(subject, model, kind.stat)
+    first, *_, last = about["Delays"]
+    masked = replace(context, request=replace(context.request, mask=context.request.mask or "own"))
+    keywords = masked.view_keywords(subject, (model,))
+    keywords["style"] = keywords["style"].model_copy(update={"colour_map": "viridis"})
+    known = np.isfinite(lags)
+    bare = bool((context.tested(subject) & ~known).any())
+    keywords["tested"] = known
+    shown = lags[known if keywords["significant"] is None else known & keywords["significant"]]
+    ends = np.mean((shown <= first) | (shown >= last)) if shown.size else 0.0
+    remarks = [
+        f"Delays were {first:g} to {last:g} s"
+        + (f"; in {ends:.0%} of the vertices in colour the peak may lie beyond." if ends else "."),
+        "It adds the delays of neurons and of blood vessels: differences are no neural latencies.",
+    ]
+    if about["DelayPrior"] == "hrf":
+        remarks.append("The prior draws weak responses towards 5 s.")
+    return figures.score_map(
+        lags, *context.cortex(subject), label=kind.label if model == JOINT else f"{kind.label} of {model}",
+        limits=context.settings.limits or (first, last), contour=False, fade=False, remarks=remarks,
+        missing="not tested, or no weights" if bare else "not tested", **keywords,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.io.parsing import load_toml
 
 _LINE = re.compile(r"\(at line (\d+)")
-STUDY_FILE = "the study file", "b2m init DIR writes one to edit"
+STUDY_FILE = "the study file", "b2m init bids FOLDER (or arrays, musicgenre) writes one to edit"
 """Name of a study file in messages, and what to do if it is missing."""
 
 

@@ -39,6 +39,8 @@ def work_folder_of(results: Path) -> Path:
     Where the results are a link, it lies beside the folder behind it, so that all links to that folder share one lock.
     """
     place = place_of(results) if results.is_symlink() else results
+    if place.name in ("", ".."):  # "." has no name of its own
+        place = place.absolute().resolve()
     if not os.access(place.parent, os.W_OK):
         place = results
     return place.with_name(f".{place.name}.work")

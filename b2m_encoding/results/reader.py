@@ -74,13 +74,15 @@ class Results:
         """
         path = Path(path)
         if not is_results(path):
-            begun = work_folder_of(path).is_dir()
+            begun, inside = work_folder_of(path).is_dir(), path / "results"
             to_do = "again: it goes on where it stopped" if begun else "first; then name its `output` folder"
-            found = "a run that has not ended, or whose results are gone" if begun else None
+            found, fix = None, f"b2m run the study {to_do}"
+            if begun:
+                found = "a run that has not ended, or whose results are gone"
+            elif is_results(inside):
+                found, fix = "results in the folder below it", f"name {inside}"
             expected = f"a folder that b2m run wrote, with {DESCRIPTION} in it"
-            raise InputError(
-                "no results here", file=path, found=found, expected=expected, fix=f"b2m run the study {to_do}"
-            )
+            raise InputError("no results here", file=path, found=found, expected=expected, fix=fix)
         return cls(path, dict(spaces or {}))
 
     def __repr__(self) -> str:

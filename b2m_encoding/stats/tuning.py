@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -276,3 +276,50 @@ def delay_curves(weights: Mapping[str, Floating], deviations: Mapping[str, Float
         peak = np.take_along_axis(leading, np.abs(leading).argmax(axis=1)[:, None], axis=1)
         curves[:, start + known] = (leading / peak).T
     return curves
+
+
+def peak_delays(curves: Floating, delays: Sequence[float]) -> Float64:
+    """Delay at which the delay curve of every target is largest, by the parabola through the peak and its neighbours.
+
+    Parameters
+    ----------
+    curves : array, shape (n_delays, n_targets)
+        As :func:`delay_curves` returns them.
+    delays : sequence of float
+        Three or more, equally spaced, rising.
+
+    Returns
+    -------
+    array, shape (n_targets,)
+        In the unit of the delays. The first or last delay where the curve is largest there: its peak may lie beyond.
+        NaN where a curve is.
+
+    Raises
+    ------
+    InputError
+        If there are fewer delays, or they are not equally spaced.
+
+    Examples
+    --------
+    >>> peak_delays(np.array([[0.2, 1.0], [1.0, 0.5], [0.6, 0.1]]), [3.0, 4.5, 6.0]).round(2)
+    array([4.75, 3.  ])
+    """
+    if not show_peaks(delays):
+        raise InputError("a peak needs three or more delays, equally spaced and rising", found=list(delays))
+    heights, last = np.abs(curves), len(delays) - 1
+    place = heights.argmax(axis=0)
+    before, top, after = (
+        np.take_along_axis(curves, np.clip(place + step, 0, last)[None], axis=0)[0] for step in (-1, 0, 1)
+    )
+    bend = before - 2 * top + after
+    inside = (place > 0) & (place < last) & (bend != 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        offset = np.where(inside, (before - after) / (2 * bend), 0.0)
+    found = delays[0] + (delays[1] - delays[0]) * (place + offset)
+    return np.where(np.isfinite(heights).all(axis=0), found, np.nan)
+
+
+def show_peaks(delays: Sequence[float]) -> bool:
+    """Whether the peak of a curve over these delays is known: three or more, equally spaced and rising."""
+    steps = np.diff(delays)
+    return len(steps) > 1 and bool(steps[0] > 0 and np.allclose(steps, steps[0]))

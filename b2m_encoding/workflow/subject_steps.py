@@ -45,7 +45,7 @@ from b2m_encoding.stats.generalisation import LeftOut
 from b2m_encoding.stats.joined_folds import Refits
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.engine.context import Output
-from b2m_encoding.workflow.write_maps import write_maps, write_named, write_tuning
+from b2m_encoding.workflow.write_maps import write_lags, write_maps, write_named, write_tuning
 
 STATISTICS = "statistics.safetensors"
 Spaces = Mapping[str, FeatureSpace]
@@ -181,6 +181,7 @@ def write_subject(
         write_weights(out.bundle, subject, held_out.weights, study.model.delays, study.note)
         deviations = _deviations(recording, spaces, study)
         write_tuning(out.bundle, subject, encoding, held_out.weights, deviations, space, study)
+        write_lags(out.bundle, subject, held_out.weights, deviations, space, study)
         predicted = encoding.q < study.statistics.q
         if curves := delay_rows(held_out.weights, deviations, predicted, space, study):
             out.bundle.write_table(DELAYS, curves, subject)

@@ -31,7 +31,7 @@ from b2m_encoding.spaces.definition import find_definition, read_definition
 from b2m_encoding.stats import Significance
 from b2m_encoding.stats.ceilings import Ceiling, normalised_score
 from b2m_encoding.stats.preference import Preference
-from b2m_encoding.stats.tuning import best_feature, weight_components
+from b2m_encoding.stats.tuning import best_feature, delay_curves, peak_delays, show_peaks, weight_components
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.portable_study import portable_source
 
@@ -194,6 +194,26 @@ def write_tuning(
         for feature, column in enumerate(loadings.T)
     ]
     writer.write_table(tables.COMPONENTS, rows, subject)
+
+
+def write_lags(
+    writer: BundleFiles,
+    subject: str,
+    weights: Mapping[str, Float32],
+    deviations: Mapping[str, Floating],
+    space: Space,
+    study: Study,
+) -> None:
+    """Write the delay of the largest weights, by the joint model and each feature space; none where no peak shows."""
+    model = study.model
+    if not show_peaks(model.delays):
+        return
+    sidecar = {"Delays": list(model.delays), "DelayPrior": model.delay_prior, "NaN": "not tested, or no weights"}
+    members = {JOINT: weights, **({name: {name: own} for name, own in weights.items()} if len(weights) > 1 else {})}
+    for desc, some in members.items():
+        lags = peak_delays(delay_curves(some, deviations), model.delays)
+        text = schema.LAG.sidecar(names=" and ".join(some))
+        writer.write_map(subject, desc, schema.LAG.stat, lags, space, {**text, **sidecar, "Note": study.note})
 
 
 def write_named(

@@ -106,6 +106,14 @@ def test_every_kind_of_figure_is_in_the_gallery() -> None:
         assert (DOCS / picture).is_file(), f"python docs/gallery.py draws {kind}"
 
 
+def test_pictures_of_the_pages_are_there_and_say_that_they_are_made_up() -> None:
+    for page in (*DOCS.glob("*.md"), ROOT / "README.md"):
+        for picture in re.findall(r"images/[\w/]+\.(?:png|svg)", page.read_text(encoding="utf-8")):
+            assert (DOCS / picture).is_file(), f"{page.name}: {picture}"
+    [alone] = re.findall(r"own_surface\.png\)\n\n\*(.+)\*", (DOCS / "own_surfaces.md").read_text(encoding="utf-8"))
+    assert alone.startswith("Made-up scores on a made-up cortex")
+
+
 def test_notebooks_have_the_cells_of_their_scripts(tmp_path: Path) -> None:
     """Valid notebooks, whose code is that of the script; kept outputs belong to the code they were made by."""
     nbformat = pytest.importorskip("nbformat")

@@ -61,7 +61,8 @@ def test_caption_has_every_number(space, atlas, acoustic):
     caption = score_map(
         acoustic, space, atlas, significant=significant, criterion="significant at q < .05 (FDR)", style=NARROW
     ).caption
-    assert f"{significant.sum()} ({significant.mean():.1%} of the tested) are significant at q < .05 (FDR)" in caption
+    counted = f"{significant.sum()} of {significant.size:,} tested vertices ({significant.mean():.1%})"
+    assert f"{counted} are significant at q < .05 (FDR)." in caption
     assert "Scale bar: 50 mm" in caption
     assert "times those on the cortex" in caption
 

@@ -26,7 +26,10 @@ def test_a_grid_shows_a_zoom_or_the_whole_cortex():
 
 def test_the_caption_ends_with_the_origin_of_the_numbers(space, atlas, acoustic):
     result = score_map(acoustic, space, atlas, note="simulated data", origin="Study: A.", style=Style(width_mm=89))
-    assert "Note: simulated data.\n\nDrawn with b2m_encoding" in result.caption
+    shown, details, origin = result.caption.split("\n\n")  # the report shows the first and folds the others
+    assert shown == "Prediction accuracy (r). Note: simulated data."
+    assert "Colour limits 0 to" in details
+    assert origin.startswith("Drawn with b2m_encoding")
     assert result.caption.endswith(" Study: A.")
 
 

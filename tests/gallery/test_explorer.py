@@ -249,13 +249,15 @@ def test_the_group_is_one_more_subject(tmp_path: Path, n: int) -> None:
             writer.write_map(str(i), "joint", "ceiling", np.full(space.n_targets, 0.6), space, {})
             for one in ("pc1", "pc2", "pc3"):
                 writer.write_map(str(i), "joint", one, np.where(own > 0.25, own - 0.3, np.nan), space, {})
+            writer.write_map(str(i), "joint", "lag", own + 4, space, {"Delays": [3.0, 4.5, 6.0]})
         writer.file("study.toml").write_text(STUDY.replace("[features.text]\n", ""), encoding="utf-8")
     view = build_view(tmp_path / "group")
     keys = [one.key for one in view.maps]
-    assert keys == ["r-joint", "ceiling", "pc1", "pc2", "pc3", "overlap", *(["t"] if n > 2 else [])]
+    assert keys == ["r-joint", "ceiling", "pc1", "pc2", "pc3", "lag", "overlap", *(["t"] if n > 2 else [])]
     group = view.subjects[-1]
     assert [one.name for one in view.subjects] == [*map(str, range(n)), "group"]
-    assert [one.key for one in view.maps if view.drawable(one, group)] == ["r-joint", "ceiling", *keys[5:]]
+    assert [one.key for one in view.maps if view.drawable(one, group)] == ["r-joint", "ceiling", *keys[6:]]
+    assert (view.maps[5].colours.vmin, view.maps[5].colours.vmax, view.maps[5].strength) == (3.0, 6.0, "r-joint")
     known = np.arange(space.n_targets) != 7
     assert np.allclose(group.scores["r-joint"][known], r.mean(axis=0)[known], atol=1e-5)
     assert np.isnan(group.scores["r-joint"][7])

@@ -73,6 +73,15 @@ def write_diagnostics(writer: ResultsWriter, subject: str) -> None:
     write_clip_responses(writer, subject, heard, None)
 
 
+def write_lag(writer: ResultsWriter, subject: str) -> None:
+    """Delays of the largest weights, one of which lies at the end; one feature space has no weights in a target."""
+    space = surface_space("fsaverage5")
+    lags = np.clip(5 + 5 * scores(8, "A1"), 3, 6.5)
+    about = {"Delays": [3.0, 4.5, 6.0, 7.5], "DelayPrior": "hrf"}
+    writer.write_map(subject, "joint", "lag", lags, space, about)
+    writer.write_map(subject, "text", "lag", np.where(np.arange(len(lags)) == 5, np.nan, 3.0), space, about)
+
+
 def write_stack(writer: ResultsWriter, subject: str) -> None:
     """Weights of the members of a stacked model."""
     space = surface_space("fsaverage5")
@@ -115,6 +124,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 share = np.clip(maps[NAMES[n - 1]] - joint / 3, -0.2, 0.2)
                 writer.write_map(subject, "joint", f"pc{n}", share, space, {"Explained": 0.2 / n})
             write_stack(writer, subject)
+            write_lag(writer, subject)
             for n in (1, 2, 3):
                 for part in combinations(NAMES, n):
                     stat, sidecar = "unique" if n == 1 else "shared", {"FeatureSpaces": list(part)}
@@ -213,7 +223,9 @@ def test_every_kind_is_drawn_from_the_folder_alone(bundle: Path, b2m: B2M, tmp_p
     with Image.open(png) as image:
         assert image.width == pytest.approx(89 / 25.4 * 80, abs=1)
     caption = png.with_suffix(".txt").read_text()
-    assert "Note: simulated data." in caption
+    shown = caption.split("\n\n")[0]
+    assert shown.endswith("Note: simulated data.")
+    assert len(shown.split()) <= 75, shown  # what a reader needs at the picture; the report folds the rest
     assert "Study: A study." in caption
     assert "Computed with b2m-encoding 0.1, torch 2.0, seed 7." in caption
     if KINDS[kind].per_subject and kind not in ("scatter", "tags", "tagprofile"):
@@ -307,7 +319,10 @@ def test_scatter_and_regions_say_which_targets_they_show(bundle: Path) -> None:
 
 
 def test_scores_of_every_kind(bundle: Path) -> None:
-    assert "have a noise ceiling" in make(bundle, "accuracy", score="rnormalised").caption
+    normalised = make(bundle, "accuracy", score="rnormalised").caption
+    assert "have a noise ceiling" in normalised
+    assert "Colour limits 0 to 1;" in normalised  # though some values lie above it
+    assert "1 is the ceiling, which is an estimate" in normalised
     ceiling = make(bundle, "accuracy", score="ceiling")
     assert "significant" not in ceiling.table
     assert (ceiling.table["score"] == np.float32(0.6)).sum() > 20_000
@@ -315,6 +330,21 @@ def test_scores_of_every_kind(bundle: Path) -> None:
     assert "median" not in ceiling.caption
     several = make(bundle, "subjects", "", models=("w2v_bert",)).caption
     assert "Prediction accuracy (r) of w2v_bert in 2 subjects." in several
+
+
+def test_delays_of_the_largest_weights(bundle: Path) -> None:
+    """All delays of the model have a colour; a feature space is masked by its own significance, as its accuracy is."""
+    found = make(bundle, "lag", "02")
+    assert "Colour limits 3 to 7.5" in found.caption
+    assert "no neural latencies" in found.caption
+    assert "may lie beyond" not in found.caption
+    text = make(bundle, "lag", "02", models=("text",))
+    assert "in 100% of the vertices in colour the peak may lie beyond" in text.caption
+    assert "pale: not tested, or no weights" in text.caption
+    assert "in the model of text alone" in text.caption
+    assert not text.table["tested"][5]
+    with pytest.raises(InputError, match="three or more equally spaced"):
+        make(bundle, "lag", "02", models=("acoustic",))
 
 
 def test_parts_are_told_from_the_sidecars(bundle: Path) -> None:

@@ -14,6 +14,7 @@ from nilearn.image import math_img
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.results.bundle import ResultsWriter
+from b2m_encoding.results.place import work_folder_of
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema.tables import REGIONS
 from b2m_encoding.results.viewers import write_viewers
@@ -86,6 +87,23 @@ def test_known_spaces_are_taken(tmp_path: Path) -> None:
     space = surface_space("fsaverage5")
     write(tmp_path / "results", space, np.zeros(space.n_targets))
     assert Results.open(tmp_path / "results", {"01": space}).space("01") is space
+
+
+def test_the_folder_that_one_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``b2m report .``, in results, above them, and in an empty folder."""
+    space = surface_space("fsaverage5")
+    write(tmp_path / "results", space, np.zeros(space.n_targets))
+    (tmp_path / "empty").mkdir()
+    for place, work in (("results", ".results.work"), ("empty", ".empty.work")):
+        monkeypatch.chdir(tmp_path / place)
+        assert work_folder_of(Path(".")) == tmp_path / work
+    with pytest.raises(InputError, match=r"no results here(?s:.)*b2m run the study first"):
+        Results.open(".")
+    assert work_folder_of(Path("..")) == tmp_path.with_name(f".{tmp_path.name}.work")
+    with pytest.raises(InputError, match=r"no results here(?s:.)*to do: +name \.\./results"):
+        Results.open("..")
+    monkeypatch.chdir(tmp_path / "results")
+    assert Results.open(".").subjects
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 import soundfile
@@ -177,6 +178,29 @@ def write_plain(folder: Path, data_set: DataSet) -> list[str]:
     for i, name in enumerate(names):
         soundfile.write(folder / "sounds" / name, 0.1 * np.sin(np.arange(24_000) * 0.05 * (i + 1)), 8000)
     return names
+
+
+def test_series_whose_place_only_the_user_knows(tmp_path: Path, data_set: DataSet, b2m: Command) -> None:
+    """Two affines that disagree: the study is written all the same, and says where the choice is to be made."""
+    folder, file = tmp_path / "plain", tmp_path / "study/study.toml"
+    write_plain(folder, data_set)
+    for path in folder.glob("*.nii.gz"):
+        image = nib.load(path)
+        moved = nib.Nifti1Image(image.get_fdata(dtype=np.float32), image.affine, image.header)
+        place = image.affine.copy()
+        place[0, 3] += 30
+        moved.set_sform(place, code=1)
+        moved.set_qform(image.affine, code=1)
+        nib.save(moved, path)
+    code, printed = b2m("init", "arrays", folder, "--out", file.parent)
+    assert (code, "fill in before it can run" in printed) == (0, True), printed
+    assert 'choose one: affine = "sform" or "qform" under [data]' in printed
+    text = file.read_text()
+    [line] = [line for line in text.splitlines() if "FILL IN" in line]
+    assert text.index("[data]") < text.index(line) < text.index("[data.images]")
+    file.write_text(text.replace(line, line.removeprefix("# ")))
+    code, printed = b2m("check", file)
+    assert (code, "no problems" in printed) == (0, True), printed
 
 
 def test_series_without_bids_names(tmp_path: Path, data_set: DataSet, b2m: Command) -> None:

@@ -135,11 +135,19 @@ def test_units_of_targets_give_the_results_of_one(tmp_path: Path) -> None:
     """Held-out samples of three units, joined from their files, lead to the maps, weights and tables of one unit."""
     for name, parts in (("one", 1), ("three", 3)):
         file = without_figures(simulate_arrays(tmp_path / name, n_subjects=1))
-        study = load_study(file)
-        run_study(study.model_copy(update={"model": study.model.model_copy(update={"parts": parts})}), file)
+        study, changes = load_study(file), {"parts": parts, "delays": (1.5, 3.0, 4.5)}
+        run_study(study.model_copy(update={"model": study.model.model_copy(update=changes)}), file)
     one, three = (Results.open(tmp_path / name / "results") for name in ("one", "three"))
     assert len(list((tmp_path / "three/.results.work/fit").iterdir())) == 3
-    for model, stat in (("joint", "r"), ("joint", "p"), ("sound", "q"), ("joint", "pc1"), ("joint", "r2")):
+    for model, stat in (
+        ("joint", "r"),
+        ("joint", "p"),
+        ("sound", "q"),
+        ("joint", "pc1"),
+        ("joint", "r2"),
+        ("joint", "lag"),
+        ("words", "lag"),
+    ):
         found, expected = three.map("01", model, stat), one.map("01", model, stat)
         np.testing.assert_allclose(found, expected, atol=2e-6, err_msg=stat)
     for name, weights in one.weights("01").items():

@@ -51,9 +51,9 @@ def delays(table: pd.DataFrame, *, criterion: str = "significant", **keywords: U
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, handlelength=1.6)
     counts = ", ".join(f"{int(own['targets'].iloc[0])} in {in_words(name)}" for name, own in found.items())
     sentences = [
-        "Delay curves of the joint model: the shape over delays that the weights of all features of a target share, "
-        "its largest value 1. Lines: median; bands: quartiles over targets.",
-        f"Targets: {criterion}; {counts}.",
-        "Ridge shrinks weights of delays towards each other: a curve is broader than the response to one sound.",
+        "Weights of the joint model over delays, largest value 1: median and quartiles over the targets of a region.",
+        "Ridge makes curves broader than the response to one sound.",
     ]
-    return FigureResult(page, options.caption(sentences), table.reset_index(drop=True))
+    details = ["The curve of a target is the shape over delays that the weights of all its features share.",
+               f"Targets: {criterion}; {counts}."]  # fmt: skip
+    return FigureResult(page, options.caption(sentences, details), table.reset_index(drop=True))

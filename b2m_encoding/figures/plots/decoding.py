@@ -282,15 +282,12 @@ def _sentences(data: _Data, intervals: Mapping[tuple[str, str], Interval] | None
     ]
     if intervals:
         low, high = np.mean(list(intervals.values()), axis=0)
-        sentences.append(
-            f"Grey band: 95% of the mean accuracies by chance, {low:.3f} to {high:.3f} (mean over subjects)."
-        )
+        sentences.append(f"Grey band: 95% of the mean accuracies by chance, {low:.3f} to {high:.3f}.")
     if data.confusion is not None:
         right = float(np.mean(np.diag(data.confusion)))
         sentences.append(
-            f"Confusion: share (the darker, the larger) of the clips of a {group_name} (rows) by the {group_name} of "
-            f"the clip most like their prediction, from {data.targets[0]}; {right:.1%} right, chance about "
-            f"{1 / len(data.groups):.1%}."
+            f"Confusion: {group_name} of a clip (rows) and of the clip most like its prediction ({data.targets[0]}); "
+            f"{right:.1%} right, chance about {1 / len(data.groups):.1%}."
         )
-    sentences.append("Ranks: share of clips that are among the k clips most like their prediction; thin: subjects.")
+    sentences.append("Ranks: clips among the k most like their prediction; thin: subjects.")
     return sentences

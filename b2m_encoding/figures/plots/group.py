@@ -139,7 +139,7 @@ def group(
                     swatch(page, *place, (), short, line=colours[number])
         length = scale_bar(page, style.width_mm - MARGIN, page.height - FOOT, scale, space)
     sentences = [
-        f"{label[:1].upper()}{label[1:]} of {n} subjects: mean over subjects. {shared.sentence()}",
+        f"{label[:1].upper()}{label[1:]} of {n} subjects: mean over subjects.",
         "t: over subjects, of Fisher's z." if t is not None else "",
         f"Overlap: number of subjects in whom a vertex is {criterion}; white outline: in all of them "
         f"({int(every.sum()):,} vertices).",
@@ -150,4 +150,6 @@ def group(
     if t is not None:
         numbers["t"] = t
     numbers = pd.concat([numbers, pd.DataFrame({f"{name}_score": values for name, values in scores.items()})], axis=1)
-    return FigureResult(page, figure.caption(sentences, [] if length is None else [length]), numbers)
+    return FigureResult(
+        page, figure.caption(sentences, [] if length is None else [length], [shared.sentence()]), numbers
+    )

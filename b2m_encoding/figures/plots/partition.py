@@ -82,8 +82,18 @@ def partition(
             venn(page, left, top, grid.width, grid.row, names, means)
         lengths = draw_foot(painter, list(maps.values()), colours, label, shared, scale)
     figure = MapFigure(together, space, atlas, options)
-    sentences = [*_sentences(means, label, shared.sentence(), together, len(names)), figure.counts(), *remarks]
-    return FigureResult(page, figure.caption(sentences, lengths), figure.table(tuple("+".join(part) for part in maps)))
+    sentences = [
+        f"Parts of the {label}: unique to one feature space, or shared by several.",
+        "Parts may be negative; circles are not to scale." if len(names) <= DRAWN else "Parts may be negative.",
+        figure.counts(),
+        *remarks,
+    ]
+    details = [_means(means, together), shared.sentence(), "Low parts fade into the cortex."]
+    return FigureResult(
+        page,
+        figure.caption(sentences, lengths, details),
+        figure.table(tuple("+".join(part) for part in maps)),
+    )
 
 
 def part_name(part: Bands) -> str:
@@ -145,14 +155,7 @@ def venn(
     axes.axis("off")
 
 
-def _sentences(means: Mapping[Bands, float], label: str, limits: str, data: ScoreMap, n_names: int) -> list[str]:
+def _means(means: Mapping[Bands, float], data: ScoreMap) -> str:
     n = int(data.shown.sum())
     shares = ", ".join(f"{part_name(part)} {mean:.4f}" for part, mean in means.items())
-    text = [
-        f"Parts of the {label}: unique to one feature space, or shared by several.",
-        limits,
-        f"Means over the {n:,} vertices in colour: {shares}." if n else "",
-        "Circles are not to scale." if n_names <= DRAWN else "",
-        "Low parts fade into the cortex; they may be negative.",
-    ]
-    return [part for part in text if part]
+    return f"Means over the {n:,} vertices in colour: {shares}." if n else ""

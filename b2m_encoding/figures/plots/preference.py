@@ -80,17 +80,20 @@ def preference(
         joint_histogram(page, left + SIDE + 14, top, SIDE, first, second, colours, names, label)
     sentences = [
         f"Hue: {names[0]} (left in the legend) or {names[1]} (right) predicts better, by the difference of {label} "
-        f"(full colour at ±{difference.vmax:g}; {difference.n_above:,} vertices beyond it are clipped). "
-        f"Opacity: the larger {label}. {larger.sentence()}",
+        f"(full colour at ±{difference.vmax:g}). Opacity: the larger {label}.",
         _shares(data, undecided, names),
-        "Histogram: vertices in colour, opacity by log count; line: equal scores.",
         figure.counts(),
     ]
     columns = tuple(f"score_{name}" for name in names) if names[0] != names[1] else ("score_a", "score_b")
     table = MapFigure(data, space, atlas, options).table(columns)
     if undecided is not None:
         table["preference"] = data.shown & ~undecided
-    return FigureResult(page, figure.caption(sentences, lengths), table)
+    details = [
+        f"Hue: {difference.n_above:,} vertices lie beyond ±{difference.vmax:g} and are clipped.",
+        f"Opacity: {larger.sentence()}",
+        "Histogram: vertices in colour, opacity by log count; line: equal scores.",
+    ]
+    return FigureResult(page, figure.caption(sentences, lengths, details), table)
 
 
 def _neutral(colours: PreferenceColours) -> str:

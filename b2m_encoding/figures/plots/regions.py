@@ -292,9 +292,8 @@ def _sentences(
     return [
         f"{label[:1].upper()}{label[1:]} in {points['region'].nunique()} regions, mean over the targets "
         f"of a region that are {criterion}.",
-        f"Points: one per subject {sides}({n} {'subject' if n == 1 else 'subjects'}); lines join the feature spaces "
-        "of one point.",
-        f"Bars beside them: mean over subjects{f' and its {level:.0%} t interval' if n >= MIN_SUBJECTS else ''}"
+        f"Points: one per subject {sides}({n} {'subject' if n == 1 else 'subjects'}).",
+        f"Bars: mean over subjects{f' and its {level:.0%} t interval' if n >= MIN_SUBJECTS else ''}"
         f"{', hemispheres averaged first' if sides else ''}.",
         "Grey bands: noise ceiling." if ceiling is not None else "",
         f"Brackets: {tested[1]} of {tested[0]} tested differences have q < {tested[2]:g} (* q < {tested[2]:g}, ** < "

@@ -103,11 +103,11 @@ def scatter(
         f"Of the {among.size:,} {targets} that are {chosen}, {among.mean():.1%} lie above it." if among.size else "",
         f"{n_outside} lie outside the axes." if n_outside else "",
         f"{int(((x > mark) & (y > mark)).sum())} lie above {mark:g} in both (dashed)." if mark is not None else "",
-        f"Colour: {targets} per bin of {(high - low) / BINS:.2g}, logarithmic.",
     ]
+    details = [f"Colour: {targets} per bin of {(high - low) / BINS:.2g}, logarithmic."]
     columns = [f"score_{name}" for name in names] if names[0] != names[1] else ["score_x", "score_y"]
     table = pd.DataFrame({"target": np.flatnonzero(keep), columns[0]: x, columns[1]: y})
-    return FigureResult(page, options.caption(sentences), table)
+    return FigureResult(page, options.caption(sentences, details), table)
 
 
 def _density(page: Page, axes: Axes, x: Floating, y: Floating, limits: tuple[float, float], targets: str) -> None:

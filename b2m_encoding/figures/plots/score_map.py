@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Unpack
 
@@ -29,6 +30,7 @@ def score_map(
     ceiling: Floating | None = None,
     missing: str = "not tested",
     fade: bool = True,
+    remarks: Sequence[str] = (),
     **keywords: Unpack[ViewKeywords],
 ) -> FigureResult:
     """A flatmap of one score: the whole cortex, a zoom into a region set with outlines and names, or both.
@@ -54,6 +56,8 @@ def score_map(
         Key of the targets without a score ("no noise ceiling", where a share of the ceiling is drawn).
     fade : bool
         Low scores fade into the underlay where no mask of significance is given.
+    remarks : sequence of str
+        Further sentences of the caption.
     **keywords
         ``title``, ``note``, ``style``, ``tested``, ``significant``, ``criterion``, ``view`` and ``zoom``, as in
         :class:`~b2m_encoding.figures.MapOptions`.
@@ -73,21 +77,19 @@ def score_map(
     with options.style.context():
         page, lengths = figure.draw(colours)
         centred_colour_bar(page, page.height - figure.footer + 1.5, colours, label, shared.clipped)
-    sentences = [f"{label[:1].upper()}{label[1:]}.", shared.sentence(), figure.counts()]
+    sentences = [f"{label[:1].upper()}{label[1:]}.", *remarks, figure.counts()]
     table = figure.table(("score",))
     if ceiling is not None:
         table["ceiling"] = np.asarray(ceiling, dtype=np.float32)
-        sentences.append(_ceiling_sentence(np.asarray(ceiling)[figure.coloured]))
-    return FigureResult(page, figure.caption(sentences, lengths), table)
+        sentences.append(_ceiling_sentence(np.asarray(ceiling)[data.shown]))
+    return FigureResult(page, figure.caption(sentences, lengths, [shared.sentence()]), table)
 
 
 def _ceiling_sentence(ceiling: Floating) -> str:
-    """Sentence for the caption: noise ceiling of the vertices in colour."""
+    """Sentence for the caption: noise ceiling of the significant vertices, else of all tested ones."""
     finite = ceiling[np.isfinite(ceiling)]
     if not finite.size:
-        return "Noise ceiling: unknown for the vertices in colour."
+        return "Their noise ceiling is unknown."
     low, middle, high = np.percentile(finite, [25, 50, 75])
-    return (
-        f"Noise ceiling of r in the {finite.size:,} vertices that have one among those in colour: median {middle:.2f}, "
-        f"middle half {low:.2f} to {high:.2f}."
-    )
+    some = "" if finite.size == ceiling.size else f" ({finite.size:,} have one)"
+    return f"Their noise ceiling of r: median {middle:.2f}, middle half {low:.2f} to {high:.2f}{some}."

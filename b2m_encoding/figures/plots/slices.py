@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from b2m_encoding._typing import Booleans, Floating
 from b2m_encoding.errors import InputError
-from b2m_encoding.figures.colours import Limits, ScalarColours, over, shared_limits
+from b2m_encoding.figures.colours import ScalarColours, over, shared_limits
 from b2m_encoding.figures.options import MapKeywords, MapOptions
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, swatch
 from b2m_encoding.figures.panels import centred_colour_bar
@@ -82,8 +82,8 @@ def slices(
         if options.significant is not None and background is None and not space.in_mni:
             swatch(page, MARGIN, foot - 0.5, (str(INSIDE),), "not significant")
         page.write(style.width_mm - MARGIN, foot, "left is left", size=style.small_size, ha="right", va="top")
-    return FigureResult(page, options.caption(_sentences(label, space, tested, shown, shared, options, background)),
-                        _table(scores, space, tested, options.significant))  # fmt: skip
+    caption = options.caption(_sentences(label, space, tested, shown, options, background), [shared.sentence()])
+    return FigureResult(page, caption, _table(scores, space, tested, options.significant))
 
 
 def _masks(scores: Floating, space: VolumeSpace, options: MapOptions) -> tuple[Booleans, Booleans]:
@@ -175,7 +175,7 @@ def _glass(page: Page, space: VolumeSpace, scores: Floating, colours: ScalarColo
             text.set_fontsize(page.style.small_size)
 
 
-def _sentences(label: str, space: VolumeSpace, tested: Booleans, shown: Booleans, limits: Limits, options: MapOptions,
+def _sentences(label: str, space: VolumeSpace, tested: Booleans, shown: Booleans, options: MapOptions,
                background: NDArray[np.floating] | None) -> list[str]:  # fmt: skip
     where = (
         "the given image"
@@ -189,7 +189,6 @@ def _sentences(label: str, space: VolumeSpace, tested: Booleans, shown: Booleans
         f"{label[:1].upper()}{label[1:]} in {space.name}: axial slices on {where}, the left side of "
         "the brain on the left.",
         "Above: the largest score along each line of sight (glass brain of nilearn)." if space.in_mni else "",
-        limits.sentence(),
         f"{n:,} of {space.n_targets:,} voxels were tested"
         + (f"; {found} ({found / max(n, 1):.1%}) are {options.criterion}." if options.significant is not None else "."),
     ]

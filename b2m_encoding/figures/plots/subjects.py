@@ -82,10 +82,11 @@ def subjects(
     sentences = [
         f"{label[:1].upper()}{label[1:]} in {len(maps)} {each}{'s' * (len(maps) != 1)}.",
         *remarks,
-        shared.sentence(),
-        _counts(maps, space, criterion),
+        f"In colour: what is {criterion}." if significant else "",
     ]
-    caption = next(iter(figures.values())).caption(sentences, lengths)
+    caption = next(iter(figures.values())).caption(
+        sentences, lengths, [shared.sentence(), _counts(maps, space, criterion)]
+    )
     return FigureResult(page, caption, _table(figures))
 
 

@@ -73,5 +73,5 @@ def surface(
         keys(page, MARGIN, top - 0.5, [data], space)
     figure = MapFigure(data, space, atlas, options)
     sentences = [f"{label[:1].upper()}{label[1:]} on the inflated cortex of {space.name}.",
-                 shared.sentence(), figure.counts()]  # fmt: skip
-    return FigureResult(page, figure.caption(sentences, None), figure.table(("score",)))
+                 figure.counts()]  # fmt: skip
+    return FigureResult(page, figure.caption(sentences, None, [shared.sentence()]), figure.table(("score",)))

@@ -75,10 +75,9 @@ def tag_map(
         bars(page, page.height - figure.footer + 4, colours, shown, counts)
     certain = float(np.median(shares[there])) if there.any() else float("nan")
     sentences = [
-        f"Colour: the feature, of {len(names)}, with the largest correlation with the responses to held-out clips; the "
-        f"{len(shown) - 1} most frequent ones have a colour. Opacity: share of bootstrap samples of the clips with the "
-        f"same result, full from {CERTAIN:g} on (median {certain:.2f}).",
-        "Features that go together take turns in being the largest.",
+        f"Colour: the feature, of {len(names)}, that correlates most with responses to held-out clips. Opacity: share "
+        f"of bootstrap samples of the clips with the same result (median {certain:.2f}).",
+        "Features that go together take turns.",
         figure.counts(),
     ]
     named = np.array([*names, ""], dtype=object)
@@ -88,7 +87,8 @@ def tag_map(
         .drop(columns=[f"score_{name}" for name in shown], errors="ignore")
         .assign(feature=named[whole], share=shares)
     )
-    return FigureResult(page, figure.caption(sentences, lengths), pd.DataFrame(table))
+    details = [f"The {len(shown) - 1} most frequent features have a colour. Opacity is full from {CERTAIN:g} on."]
+    return FigureResult(page, figure.caption(sentences, lengths, details), pd.DataFrame(table))
 
 
 def common_levels(numbers: Floating, names: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.intp]]:

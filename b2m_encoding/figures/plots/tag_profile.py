@@ -80,6 +80,5 @@ def tag_profile(table: pd.DataFrame, *, q: float = 0.05, **keywords: Unpack[Page
         f"Correlation over {clips} held-out clips between the mean response of each region, left and right, and each "
         f"feature, sorted by their mean over regions; dots: q < {q:g} among all features of the region.",
         f"{left_out} features with smaller correlations are not shown." if left_out else "",
-        "Intervals are in the table.",
     ]
-    return FigureResult(page, options.caption(sentences), kept.reset_index(drop=True))
+    return FigureResult(page, options.caption(sentences, ["Intervals are in the table."]), kept.reset_index(drop=True))

@@ -83,13 +83,13 @@ def ternary(
     shares = ", ".join(f"{name} {np.mean(first == i):.1%}" for i, name in enumerate(names)) if first.size else ""
     sentences = [
         f"Hue: shares of {label} of {names[0]}, {names[1]} and {names[2]} (below zero counts as zero). "
-        f"Brightness: the largest of the three. {shared.sentence()}",
+        f"Brightness: the largest of the three.",
         f"Largest in the {first.size:,} vertices in colour: {shares}." if shares else "",
         "Small maps: each score by itself, for readers who cannot distinguish mixed colours.",
         figure.counts(),
     ]
     columns = tuple(f"score_{name}" for name in names) if len(set(names)) == 3 else ("score_a", "score_b", "score_c")
-    return FigureResult(page, figure.caption([s for s in sentences if s], lengths), figure.table(columns))
+    return FigureResult(page, figure.caption(sentences, lengths, [shared.sentence()]), figure.table(columns))
 
 
 def _alone(space: SurfaceSpace, data: ScoreMap, index: int) -> ScoreMap:

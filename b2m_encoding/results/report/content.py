@@ -66,7 +66,7 @@ class Picture:
     files: Sequence[Link] = ()
     """The figure, its numbers and its caption as files."""
     origin: str = ""
-    """Samples, tests and programs behind the figure."""
+    """Details of what is drawn; samples, tests and programs behind it."""
     small: bool = False
     """Drawn beside others."""
 

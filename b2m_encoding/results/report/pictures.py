@@ -44,6 +44,7 @@ TITLES = {
     "design": "Features",
     "ceiling": "Noise ceiling",
     "delays": "Delay curves",
+    "lag": "Delay of the largest weights",
     "timecourses": "Measured and predicted",
     "profile": "Profile of regions",
     "surface": "Inflated cortex",
@@ -74,9 +75,9 @@ def pictures(
 
 
 def read_caption(path: Path) -> tuple[str, str]:
-    """Caption of a figure, and the paragraph on its origin."""
-    text, drawn, origin = path.read_text(encoding="utf-8").partition("Drawn with ")
-    return text.strip(), (drawn + origin).strip()
+    """Caption of a figure, and its other paragraphs: details and origin."""
+    text, _, rest = path.read_text(encoding="utf-8").strip().partition("\n\n")
+    return text, " ".join(rest.split())
 
 
 def _files(png: Path) -> list[Link]:

@@ -160,7 +160,7 @@ def _place(row: Any) -> str:
 
 def regions(report: ReportData) -> list[Block]:
     """Scores of regions, and their comparison."""
-    kinds = ("regions", "tagmap", "tags", "tagprofile", "profile", "delays")
+    kinds = ("regions", "tagmap", "tags", "tagprofile", "profile", "delays", "lag")
     blocks: list[Block] = [*figures_of(report, kinds)]
     if report.subject is not None:
         if (table := report.table(tables.REGIONS)) is not None:

@@ -122,6 +122,15 @@ R_OTHERS = MapKind(
     label="accuracy of a model of other subjects (r)",
 )
 COMPONENTS = tuple(MapKind(f"pc{i}", "joint", f"Component {i} of the weights") for i in (1, 2, 3))
+LAG = MapKind(
+    "lag",
+    "members",
+    "Delay, s, at which the weights of {names} in the joint model are largest; the first or last delay where the peak "
+    "may lie beyond it",
+    label="delay with the largest weight (s)",
+    short="delay (s)",
+    needs="results.weights = true, and three or more equally spaced model.delays (not [windows])",
+)
 PREFERRED = MapKind("index", "preference", "Preferred feature space; -1 no preference, -2 not predicted")
 MARGIN = MapKind("margin", "preference", "{measure} of the best minus that of the second")
 MARGIN_Q = MapKind("q", "preference", "Adjusted two-sided p of the margin")
@@ -180,7 +189,7 @@ MEAN = MapKind("mean", "measured", "Mean of the first run before cleaning, in vo
 MAPS = (
     R, R2, P, P_FAMILY_WISE, Q, R_OWN, P_OWN, Q_OWN,
     ALPHA, R_LOW, R_HIGH, *CLUSTERS.values(), EXPLAINABLE, CEILING, R_NORMALISED, R_OTHERS,
-    *COMPONENTS, TAG, TAG_R, TAG_SHARE, PREFERRED, MARGIN, MARGIN_Q, PROBABILITY, UNIQUE, SHARED, PRODUCT,
+    *COMPONENTS, LAG, TAG, TAG_R, TAG_SHARE, PREFERRED, MARGIN, MARGIN_Q, PROBABILITY, UNIQUE, SHARED, PRODUCT,
     STACK, STACK_WITHOUT,
     BETWEEN_LOW, BETWEEN_HIGH, GROUP_PREFERRED, CONSISTENCY, MEAN,
 )  # fmt: skip

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import nibabel as nib
 from nibabel.filebasedimages import ImageFileError
 
 from b2m_encoding.data.cleaning import Cleaning
+from b2m_encoding.data.recording import Recording
 from b2m_encoding.data.sources.files import VolumeSource
 from b2m_encoding.errors import InputError
 from b2m_encoding.workflow.templates.arrays import event_tables, run_names
@@ -19,6 +21,7 @@ from b2m_encoding.workflow.templates.survey import Survey, condition_column, con
 ENDINGS = (".nii", ".nii.gz")
 MNI = 4
 """Code of the affine of images in MNI space (NIfTI-1)."""
+WHICH = '# affine = "sform"   # FILL IN: two affines disagree in the images; the right one is "sform" or "qform"'
 
 
 def find_volumes(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -63,7 +66,7 @@ def survey_volumes(series: Sequence[Path], masks: Sequence[Path], root: Path, fo
     in_mni = int(nib.load(series[0]).header["sform_code"]) == MNI
     space = "MNI152NLin2009cAsym" if in_mni else "scanner"
     source = VolumeSource(reader="volume", images=images, mask=masks[0], events=events, space=space)
-    recording = source.read("01", Cleaning())
+    recording, places = _read(source)
     sounds, column = find_sounds(root, [recording]), condition_column([recording])
     conditions = conditions_of([recording], column) if column else ()
     about = Survey(root, None, source.space, ("01",), runs, (recording,), column, conditions, sounds, {})
@@ -72,10 +75,23 @@ def survey_volumes(series: Sequence[Path], masks: Sequence[Path], root: Path, fo
         'reader = "volume"',
         f"mask = {path_text(masks[0], folder)}",
         f"space = {quoted(source.space)}   # MNI152NLin2009cAsym is drawn on the cortex, scanner in slices",
+        *places,
         *clip_lines(about),
+        f"# trust_header = false   # and tr = ..., if the headers are wrong: {recording.responses.runs.tr:g} s",
         "# discard = 10.0                             # s at the start of each run",
     ]
     for key, paths in (("images", images), ("events", events)):
         lines = (f"{quoted(run)} = {path_text(path, folder)}" for run, path in paths.items())
         data += ["", f"[data.{key}]", *lines] if paths else []
     return about, data
+
+
+def _read(source: VolumeSource) -> tuple[Recording, list[str]]:
+    """The recording; where only the user knows which of two affines is right, also a line of ``[data]`` to fill in."""
+    try:
+        return source.read("01", Cleaning()), []
+    except InputError:
+        either = source.model_copy(update={"affine": "sform"})  # for all that does not depend on the place
+        with suppress(InputError):
+            return either.read("01", Cleaning()), [WHICH]
+        raise
