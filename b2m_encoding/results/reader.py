@@ -74,12 +74,10 @@ class Results:
         """
         path = Path(path)
         if not is_results(path):
-            begun, inside = work_folder_of(path).is_dir(), path / "results"
-            to_do = "again: it goes on where it stopped" if begun else "first; then name its `output` folder"
-            found, fix = None, f"b2m run the study {to_do}"
-            if begun:
-                found = "a run that has not ended, or whose results are gone"
-            elif is_results(inside):
+            found, fix = None, "b2m run the study first; then name its `output` folder"
+            if work_folder_of(path).is_dir():
+                found, fix = "a run that has not ended, or whose results are gone", "b2m run the study again: it goes on"
+            elif is_results(inside := path / "results"):
                 found, fix = "results in the folder below it", f"name {inside}"
             expected = f"a folder that b2m run wrote, with {DESCRIPTION} in it"
             raise InputError("no results here", file=path, found=found, expected=expected, fix=fix)
