@@ -18,7 +18,6 @@ from PIL import Image
 
 from b2m_encoding.figures import FigureResult, Style, conditions, hierarchy, score_map, surface, ternary, weights
 from b2m_encoding.gallery import KINDS, FigureContext, FigureRequest
-from b2m_encoding.results.schema import maps
 from b2m_encoding.spaces import freesurfer_subject, load_atlas, surface_space
 
 FOLDER = Path(__file__).parent / "images"
@@ -76,7 +75,7 @@ def made_up_lag() -> FigureResult:
     strong = np.maximum(early, late) > 0.1
     lags = 5.0 + np.clip(4 * (late - early), -1.6, 1.6)
     return score_map(
-        lags, "fsaverage5", label=maps.LAG.label, limits=(3.0, 7.5), contour=False, significant=strong,
+        lags, "fsaverage5", label="delay (s)", limits=(3.0, 7.5), contour=False, significant=strong,
         view="overview", note="made-up delays", style=Style(width_mm=120, dpi=130, colour_map="viridis"),
     )  # fmt: skip
 

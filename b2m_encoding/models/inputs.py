@@ -212,9 +212,11 @@ def as_floats(values: Any, what: str) -> Floating:
         array = np.where(pd.isna(array), np.nan, array)
     if array.dtype in (np.float32, np.float64):
         return array
+    if array.dtype == object and not array.ndim:
+        raise InputError(f"no array: {what}", found=type(values).__name__, expected="numbers")
     try:
         return array.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:  # objects that are no numbers raise a TypeError, as scikit-learn expects
         raise InputError(f"a value is no number: {what}", found=str(error), expected="numbers") from error
 
 

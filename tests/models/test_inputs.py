@@ -123,7 +123,7 @@ def test_names_that_are_one_as_text_are_refused() -> None:
 
 def test_generators_and_splitters_by_classes_are_no_tables_and_no_folds(rng: np.random.Generator) -> None:
     X, Y = rng.standard_normal((20, 3)), rng.standard_normal((20, 2))
-    with pytest.raises(InputError, match="no number"):
+    with pytest.raises(InputError, match="no array"):
         RidgeCV().fit((row for row in X), Y)
     with pytest.raises(InputError, match="by classes"):
         RidgeCV(cv=StratifiedKFold(2)).fit(X, Y)

@@ -10,8 +10,8 @@ from torch import Tensor
 from b2m_encoding._typing import Bands
 from b2m_encoding.models.delay_prior import delay_prior_root
 from b2m_encoding.models.solver.fit_inputs import FitInputs
+from b2m_encoding.models.solver.gram.problem import StatisticsProblem
 from b2m_encoding.models.solver.preparation import Preparation
-from b2m_encoding.models.solver.primal import StatisticsProblem
 from b2m_encoding.models.solver.problems import RidgeProblem
 from b2m_encoding.models.solver.samples.factors import Factors
 from b2m_encoding.models.solver.samples.problem import SampleForm, SamplesProblem

@@ -17,8 +17,8 @@ from torch import Tensor
 from b2m_encoding.errors import InputError
 from b2m_encoding.models.solver.banded import BandedChoice
 from b2m_encoding.models.solver.devices import in_chunks
+from b2m_encoding.models.solver.gram.problem import StatisticsProblem
 from b2m_encoding.models.solver.options import Scoring
-from b2m_encoding.models.solver.primal import StatisticsProblem
 from b2m_encoding.models.solver.problems import Blocks, PreparedFold, RidgeProblem
 from b2m_encoding.models.solver.weights import Weights
 

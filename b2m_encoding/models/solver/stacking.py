@@ -32,9 +32,9 @@ from b2m_encoding.models.mixtures import mixture_weights
 from b2m_encoding.models.solver.devices import in_chunks
 from b2m_encoding.models.solver.filters import shrinkage
 from b2m_encoding.models.solver.fit_inputs import FitInputs
+from b2m_encoding.models.solver.gram.problem import StatisticsProblem
 from b2m_encoding.models.solver.make_problem import balanced_scaling, make_problem
 from b2m_encoding.models.solver.options import SearchOptions
-from b2m_encoding.models.solver.primal import StatisticsProblem
 from b2m_encoding.models.solver.problems import Blocks, FoldSystem, RidgeProblem
 from b2m_encoding.models.solver.ridge import Choice, choose
 from b2m_encoding.models.solver.samples.problem import SamplesProblem

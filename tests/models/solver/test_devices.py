@@ -16,8 +16,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.models import EncodingModel
-from b2m_encoding.models.solver import devices, primal, refine, stacking
+from b2m_encoding.models.solver import devices, refine, stacking
 from b2m_encoding.models.solver.devices import SMALL, eigh, for_each, in_chunks, resolve_device, threads_for
+from b2m_encoding.models.solver.gram import problem as gram
 from b2m_encoding.models.solver.samples import arrays, problem
 from b2m_encoding.runs import Runs
 
@@ -171,7 +172,7 @@ def test_memory_that_runs_out_anywhere_changes_no_number(
 
         return in_chunks(n_targets, size, inside, device)
 
-    for module in (primal, stacking, refine, problem, arrays):
+    for module in (gram, stacking, refine, problem, arrays):
         monkeypatch.setattr(module, "in_chunks", chunks)
     runs = Runs.from_lengths([20, 25, 15], 1.0)
     X = {"a": rng.standard_normal((60, 4)), "b": rng.standard_normal((60, 3))}

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from b2m_encoding.models.solver.devices import SMALL_EIGENPROBLEM, eigh, for_each, in_chunks
 from b2m_encoding.models.solver.filters import shrinkage
-from b2m_encoding.models.solver.gram_scores import AT_A_TIME, GramScores, screening_pays
+from b2m_encoding.models.solver.gram.fold_scorer import FoldScorer, fold_scorer
+from b2m_encoding.models.solver.gram.scores import AT_A_TIME, GramScores, screening_pays
 from b2m_encoding.models.solver.moments import Center, Pool, Targets
 from b2m_encoding.models.solver.options import SearchOptions
 from b2m_encoding.models.solver.preparation import Preparation
 from b2m_encoding.models.solver.problems import Blocks, FoldSystem, Form, NormalEquations, PreparedFold
-from b2m_encoding.models.solver.scorers import FoldScorer, fold_scorer
 from b2m_encoding.models.solver.screening import N_CHECKED, Agreement, some_of
 from b2m_encoding.models.solver.search import cross_validated_r2, fold_factors
 from b2m_encoding.models.solver.statistics import SufficientStatistics

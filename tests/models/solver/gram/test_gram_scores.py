@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from b2m_encoding.models import EncodingModel
-from b2m_encoding.models.solver import gram_scores, screening
+from b2m_encoding.models.solver import screening
+from b2m_encoding.models.solver.gram import scores as gram_scores
+from b2m_encoding.models.solver.gram.fold_scorer import fold_scorer
 from b2m_encoding.models.solver.problems import FoldSystem
 from b2m_encoding.models.solver.samples import problem
-from b2m_encoding.models.solver.scorers import fold_scorer
 from b2m_encoding.models.solver.screening import random_signs
 from b2m_encoding.runs import Runs
 

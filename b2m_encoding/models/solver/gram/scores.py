@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from b2m_encoding.models.solver.scorers import FoldScorer
+from b2m_encoding.models.solver.gram.fold_scorer import FoldScorer
 from b2m_encoding.models.solver.screening import N_DIRECTIONS, WIDE_MARGIN, Agreement, Estimates, random_signs
 from b2m_encoding.models.solver.search import cross_validated_r2, scale_of_r2
 
@@ -31,7 +31,7 @@ class GramScores:
     scorers : sequence of FoldScorer
         Of all folds.
     sketches : sequence of Tensor
-        Of all folds; see :meth:`~b2m_encoding.models.solver.scorers.FoldScorer.sketch`.
+        Of all folds; see :meth:`~b2m_encoding.models.solver.gram.fold_scorer.FoldScorer.sketch`.
     agreement : Agreement
     """
 

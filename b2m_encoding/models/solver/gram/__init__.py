@@ -1,0 +1,1 @@
+"""Ridge from sufficient statistics: Gram matrices, an eigenproblem for every fold."""
