@@ -78,7 +78,7 @@ class Results:
             if work_folder_of(path).is_dir():
                 found, fix = (
                     "a run that has not ended, or whose results are gone",
-                    "b2m run the study again: it goes on",
+                    "b2m run the study again to go on",
                 )
             elif is_results(inside := path / "results"):
                 found, fix = "results in the folder below it", f"name {inside}"
