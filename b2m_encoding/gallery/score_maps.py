@@ -193,7 +193,7 @@ def draw_lag(context: FigureContext, subject: str) -> FigureResult:
     remarks = [
         f"Delays were {first:g} to {last:g} s"
         + (f"; in {ends:.0%} of the vertices in colour the peak may lie beyond." if ends else "."),
-        "It adds the delays of neurons and of blood vessels: differences are no neural latencies.",
+        "The delay is of neurons and of blood vessels together: differences are no neural latencies.",
     ]
     if about["DelayPrior"] == "hrf":
         remarks.append("The prior draws weak responses towards 5 s.")
