@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from b2m_encoding.models import ArrayResponses, EncodingModel, Ridge, cross_val_predict
+from b2m_encoding.models.solver.gram import problem
 from b2m_encoding.models.subsets import fit_run_subsets
 from b2m_encoding.runs import Runs
 
@@ -71,6 +72,18 @@ def test_a_fit_and_what_follows_from_it(form: Any, solver: dict[str, Any], score
         cross_val_predict(gpu, X, Y, RUNS, targets=np.array([1, 2]))
         assert np.isfinite(gpu.coef_["a"][..., 1]).all()
         assert np.isfinite(np.asarray(gpu.intercept_)[1])
+
+
+@pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS)
+def test_screening_in_the_gram_form(solver: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(problem, "screening_pays", lambda *_: True)
+    X, Y = data(20)
+    options: dict[str, Any] = {"form": "gram", **solver}
+    cpu = EncodingModel(None, device="cpu", **options).fit(X, Y, runs=RUNS)
+    assert any("screened" in note for note in cpu.notes_)
+    with pretended_gpu():
+        gpu = EncodingModel(None, device="cuda", **options).fit(X, Y, runs=RUNS)
+        np.testing.assert_allclose(gpu.cv_scores_, cpu.cv_scores_, atol=1e-3)
 
 
 @pytest.mark.parametrize("form", ["gram", "prediction", "dual"])
