@@ -76,10 +76,8 @@ class Results:
         if not is_results(path):
             found, fix = None, "b2m run the study first; then name its `output` folder"
             if work_folder_of(path).is_dir():
-                found, fix = (
-                    "a run that has not ended, or whose results are gone",
-                    "b2m run the study again to go on",
-                )
+                found = "a run that has not ended, or whose results are gone"
+                fix = "b2m run the study again: it goes on where it stopped"
             elif is_results(inside := path / "results"):
                 found, fix = "results in the folder below it", f"name {inside}"
             expected = f"a folder that b2m run wrote, with {DESCRIPTION} in it"
