@@ -98,12 +98,18 @@ def cut_blocks(runs: Runs, n_blocks: int, gap: float = 0.0) -> Runs:
     cut, first = runs.split(n_blocks, gap), first_presentations(runs)
     if (first == np.arange(len(runs))).all():
         return cut
-    block = np.array([label.rpartition("/")[2] for label in cut.block.tolist()])[first]
+    label = np.array([name.rpartition("/")[2] for name in cut.block.tolist()])
+    for rows in runs.slices.values():  # samples that are not used go with the next one that is
+        if len(own := np.flatnonzero(runs.used[rows])):
+            near = np.searchsorted(own, np.arange(rows.stop - rows.start)).clip(0, len(own) - 1)
+            label[rows] = label[rows][own[near]]
+    block = label[first]
     follows = _follows(runs, first)
     for rows in runs.slices.values():
         if len(known := np.flatnonzero(~follows[rows])):
             last = np.searchsorted(known, np.arange(rows.stop - rows.start), side="right") - 1
             block[rows] = block[rows][known[np.maximum(last, 0)]]
+    block = block[first]  # what follows a first presentation may have moved
     return replace(cut, block=block, used=_with_gaps(replace(cut, block=block), int(np.ceil(gap / runs.tr - 1e-9))))
 
 
