@@ -152,6 +152,18 @@ def _try(path: Path) -> None:
         (folder / LONG).mkdir()
 
 
+def no_results(path: Path) -> InputError:
+    """Error of a place without results; it names what is there instead."""
+    found, fix = None, "b2m run the study first; then name its `output` folder"
+    if work_folder_of(path).is_dir():
+        found = "a run that has not ended, or whose results are gone"
+        fix = "b2m run the study again: it goes on where it stopped"
+    elif is_results(inside := path / "results"):
+        found, fix = "results in the folder below it", f"name {inside}"
+    expected = f"a folder that b2m run wrote, with {DESCRIPTION} in it"
+    return InputError("no results here", file=path, found=found, expected=expected, fix=fix)
+
+
 def is_results(path: Path) -> bool:
     """Whether a folder holds results of this package; raw data and other derivatives have a description too.
 

@@ -19,13 +19,12 @@ from b2m_encoding.results.bundle import read_map
 from b2m_encoding.results.decoded import Decoded, read_decoded
 from b2m_encoding.results.manifest import changed_files, counted, is_intact, read_manifest
 from b2m_encoding.results.map_space import space_of_map
-from b2m_encoding.results.place import is_results, work_folder_of
+from b2m_encoding.results.place import is_results, no_results
 from b2m_encoding.results.provenance import find_path, find_study_folder
 from b2m_encoding.results.reranking_model import RerankingModel, read_reranking_model
 from b2m_encoding.results.schema.brain2music import with_preset
 from b2m_encoding.results.schema.files import (
     BEING_WRITTEN,
-    DESCRIPTION,
     GROUP,
     JOINT,
     MANIFEST,
@@ -74,14 +73,7 @@ class Results:
         """
         path = Path(path)
         if not is_results(path):
-            found, fix = None, "b2m run the study first; then name its `output` folder"
-            if work_folder_of(path).is_dir():
-                found = "a run that has not ended, or whose results are gone"
-                fix = "b2m run the study again: it goes on where it stopped"
-            elif is_results(inside := path / "results"):
-                found, fix = "results in the folder below it", f"name {inside}"
-            expected = f"a folder that b2m run wrote, with {DESCRIPTION} in it"
-            raise InputError("no results here", file=path, found=found, expected=expected, fix=fix)
+            raise no_results(path)
         return cls(path, dict(spaces or {}))
 
     def __repr__(self) -> str:

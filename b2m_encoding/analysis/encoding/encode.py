@@ -119,9 +119,10 @@ def _product(held_out: HeldOut, names: Bands) -> dict[str, Float64] | None:
 def _interval(held_out: HeldOut, study: Study, refits: Refits | None) -> Interval | None:
     """Interval of r of the joint model; None where there are too few blocks, or responses are known from training."""
     table = study.statistics
-    fold = np.array([name.partition("/")[0] for name in held_out.runs.run.tolist()])
-    if refits is not None and known_from_training(held_out.runs, fold):
-        return None
+    if refits is not None:  # folds are joined, and named in front of their runs
+        fold = np.array([name.partition("/")[0] for name in held_out.runs.run.tolist()])
+        if known_from_training(held_out.runs, fold):
+            return None
     try:
         found = score_interval(
             held_out.predicted,

@@ -272,7 +272,7 @@ def _products_of_statistics(
             squares[targets] += yy
 
         batch = in_chunks(n, batch, add, device)
-    variation = torch.stack([whole.variation(held_out) for held_out in folds]).sum(0).to(device)
+    variation = whole.variation(folds).sum(0).to(device)
     return Products(gram, product, squares, variation, count)
 
 

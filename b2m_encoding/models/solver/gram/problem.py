@@ -128,8 +128,7 @@ class StatisticsProblem:
             batch = in_chunks(n, batch, add, self.device)
         if scoring == "r":
             return score
-        variation = torch.stack([self.variation(held_out) for held_out in folds]).sum(0).to(score.device)
-        return cross_validated_r2(score, variation, null)
+        return cross_validated_r2(score, self.variation(folds).sum(0).to(self.device), null)
 
     def _screened_scores(
         self,
@@ -143,7 +142,7 @@ class StatisticsProblem:
         systems = self._systems(folds, scaling, own_mean=False)
         self._agreement = Agreement() if known is None else self._agreement
         found = GramScores.of([fold_scorer(one, alphas, options.precision) for one in systems], self._agreement)
-        variation = torch.stack([self.variation(held_out) for held_out in folds]).sum(0).to(self.device)
+        variation = self.variation(folds).sum(0).to(self.device)
         path = torch.empty((len(alphas), self.n_targets), dtype=torch.float64, device=self.device)
         checked = some_of(options.tested.to(self.device), N_CHECKED)
         other = torch.full_like(variation, -torch.inf) if known is None else known
@@ -165,9 +164,8 @@ class StatisticsProblem:
 
     def fold_factors(self, folds: Sequence[Blocks]) -> Tensor:
         """Factors of the squared errors of every fold, shape (n_folds, n_targets)."""
-        variation = torch.stack([self.variation(held_out) for held_out in folds])
         null = torch.stack([self._pools(held_out, own_mean=False)[1].yy for held_out in folds])
-        return fold_factors(variation, null).to(self.device)
+        return fold_factors(self.variation(folds), null).to(self.device)
 
     def prepared_fold(self, held_out: Blocks) -> PreparedFold:
         """Standardise a fold (all samples, if nothing is held out) and apply the prior, all in float64."""
@@ -244,7 +242,7 @@ class StatisticsProblem:
         gradient = pool.xy(at).double().cpu() - weights @ pool.xx.cpu()
         return NormalEquations(gradient, self.squares(), pool.mean_x.cpu(), pool.yy[at].cpu(), pool.count)
 
-    def variation(self, held_out: Blocks) -> Tensor:
-        """Held-out sums of squares about the held-out mean, shape (n_targets,)."""
+    def variation(self, folds: Sequence[Blocks]) -> Tensor:
+        """Held-out sums of squares of every fold about the held-out mean, shape (n_folds, n_targets)."""
         center: Center = "all" if self.center == "none" else self.center
-        return Pool([self.statistics.blocks[name] for name in held_out], center).yy
+        return torch.stack([Pool([self.statistics.blocks[name] for name in fold], center).yy for fold in folds])
