@@ -97,9 +97,10 @@ def describe_repeats(runs: Runs, splits: Sequence[Split], evaluation: Evaluation
     number = max((len(copies) for one in shown if (copies := copies_of_samples(one)) is not None), default=1)
     if evaluation.kind == "cross-validation" and known_from_training(runs):
         return (
-            "all runs present the same stimuli: what a held-out run shows is known from the others, so that r has no "
-            "interval, and is larger than it would be for other stimuli. Hold out parts of the stimuli, in all runs "
-            "together: evaluation.blocks = 6, and evaluation.gap at least as long as the longest delay"
+            "runs have stimuli in common, so that none can be held out whose stimuli are in no other: what it shows is "
+            "known from there, r has no interval, and is larger than it would be for other stimuli. Hold out parts of "
+            "the stimuli, in all runs together: evaluation.blocks = 6, and evaluation.gap at least as long as the "
+            "longest delay"
         )
     if number == 1:
         return None

@@ -10,6 +10,7 @@ from scipy.signal import lfilter
 
 from b2m_encoding.analysis.encoding.encode import encode_subject
 from b2m_encoding.analysis.encoding.refits import of_random_phase, runs_alike
+from b2m_encoding.analysis.encoding.sizes import training_runs
 from b2m_encoding.analysis.shared_stimuli import cut_blocks, join_blocks, known_from_training
 from b2m_encoding.analysis.splits import describe_repeats, split_samples
 from b2m_encoding.data import Responses
@@ -86,6 +87,15 @@ def test_runs_of_the_same_stimuli_are_held_out_as_they_are_and_it_is_told() -> N
     said = describe_repeats(runs, splits, parts)
     assert said is not None
     assert said.startswith("6 folds hold out all presentations")
+
+
+def test_two_pairs_of_runs_leave_two_runs_to_choose_the_penalty(tmp_path: Path) -> None:
+    runs = Runs.from_labels(list("aabbccdd"), 1.5, clip=list("xyyxzwwz"))
+    table = study(tmp_path).model_copy(update={"evaluation": CROSS})
+    joined, splits = split_samples(runs, CROSS)
+    assert [split.test.tolist() for split in splits] == [[True] * 4 + [False] * 4, [False] * 4 + [True] * 4]
+    training, _ = training_runs(joined, table, splits[0])
+    assert training.blocks == ("c", "d")
 
 
 def test_a_clip_that_is_discarded_joins_no_runs(rng: np.random.Generator) -> None:
