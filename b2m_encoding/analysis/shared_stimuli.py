@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -11,9 +12,14 @@ from b2m_encoding._typing import Integers
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.repeats import first_presentations
 
+SHARE_OF_CUES = 0.05
+"""Stimuli that take at most this share of the samples can be left out."""
+
 
 def join_blocks(runs: Runs) -> Runs:
     """Make one block of all blocks that present the same moments of a stimulus.
+
+    Where a short stimulus of most runs (a cue, an instruction) joins all of them, its samples are left out instead.
 
     A response that follows a stimulus, whatever features explain of it, is the same in each presentation: a model that
     learned it from one predicts it in another, and no interval around that r holds what it would be for another
@@ -35,6 +41,10 @@ def join_blocks(runs: Runs) -> Runs:
     ['a', 'a', 'b', 'b', 'a', 'a']
     """
     group = _groups(runs)
+    if len(np.unique(group[runs.used])) == 1 < len(runs.blocks):
+        kept = _without_cues(runs, in_each=1)
+        group = _groups(kept)
+        runs = kept if len(np.unique(group[kept.used])) > 1 else runs
     if len(np.unique(group[runs.used])) in (1, len(runs.blocks)):
         return runs
     _, rows, own = np.unique(group, return_index=True, return_inverse=True)
@@ -57,6 +67,25 @@ def known_from_training(runs: Runs, fold: NDArray[np.str_] | None = None) -> boo
     """
     first, own = first_presentations(runs), runs.block if fold is None else fold
     return bool((own[first] != own)[runs.used].any())
+
+
+def _without_cues(runs: Runs, in_each: int) -> Runs:
+    """Do not use stimuli that more than half of the runs present so many times, if they are short."""
+    number = Counter[str]()
+    for times in _times_presented(runs).values():
+        number.update(clip for clip, count in times.items() if count >= in_each)
+    common = [clip for clip, count in number.items() if count > max(len(runs.names) / 2, 1)]
+    cue = runs.used & np.isin(runs.clip, common)
+    return replace(runs, used=runs.used & ~cue) if cue.sum() <= SHARE_OF_CUES * runs.used.sum() else runs
+
+
+def _times_presented(runs: Runs) -> dict[str, Counter[str]]:
+    """How often each run presents each stimulus, of used samples."""
+    times = {name: Counter[str]() for name in runs.names}
+    for rows in runs.presentations:
+        if runs.used[rows].any():
+            times[str(runs.run[rows.start])][str(runs.clip[rows.start])] += 1
+    return times
 
 
 def _groups(runs: Runs) -> Integers:
@@ -87,7 +116,8 @@ def cut_blocks(runs: Runs, n_blocks: int, gap: float = 0.0) -> Runs:
     -------
     Runs
         As from :meth:`Runs.split` if no stimulus is presented twice. Else block ``i`` is the i-th part of every run,
-        but that a stimulus lies where its first presentation does, with the silence after it.
+        but that a stimulus lies where its first presentation does, with the silence after it. Short stimuli that most
+        runs present several times (cues, instructions) are left out.
 
     Examples
     --------
@@ -95,6 +125,7 @@ def cut_blocks(runs: Runs, n_blocks: int, gap: float = 0.0) -> Runs:
     >>> cut_blocks(runs, 2).block.tolist()
     ['1', '1', '2', '2', '2', '1', '2', '1']
     """
+    runs = _without_cues(runs, in_each=2)  # they would go with their first presentation, into the midst of other blocks
     cut, first = runs.split(n_blocks, gap), first_presentations(runs)
     if (first == np.arange(len(runs))).all():
         return cut

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
@@ -97,10 +98,10 @@ def describe_repeats(runs: Runs, splits: Sequence[Split], evaluation: Evaluation
     number = max((len(copies) for one in shown if (copies := copies_of_samples(one)) is not None), default=1)
     if evaluation.kind == "cross-validation" and known_from_training(runs):
         return (
-            "runs have stimuli in common, so that none can be held out whose stimuli are in no other: what it shows is "
-            "known from there, r has no interval, and is larger than it would be for other stimuli. Hold out parts of "
-            "the stimuli, in all runs together: evaluation.blocks = 6, and evaluation.gap at least as long as the "
-            "longest delay"
+            f"runs have stimuli in common ({_some(_shared(runs))}), so that none can be held out whose stimuli are in "
+            "no other: what it shows is known from there, r has no interval, and is larger than it would be for other "
+            "stimuli. Hold out parts of the stimuli, in all runs together: evaluation.blocks = 6, and evaluation.gap "
+            "at least as long as the longest delay. If they are cues or silence, write n/a in place of their names"
         )
     if number == 1:
         return None
@@ -112,6 +113,35 @@ def describe_repeats(runs: Runs, splits: Sequence[Split], evaluation: Evaluation
         f"{times}: all presentations of one move together in permutations, and are one unit of bootstraps and sign "
         "flips; evaluation.average_repeats = true averages them"
     )
+
+
+def describe_cues(given: Runs, runs: Runs) -> str | None:
+    """Sentence on stimuli that :func:`split_samples` leaves out; None without.
+
+    Parameters
+    ----------
+    given, runs : Runs
+        Before and after.
+    """
+    left_out = set(_shared(given)) - set(runs.clip[runs.used].tolist())
+    if not left_out:
+        return None
+    number = int((given.used & np.isin(given.clip, sorted(left_out))).sum())
+    return (
+        f"{number} of {int(given.used.sum())} samples are left out: most runs present {_some(sorted(left_out))}, so "
+        "that none could be held out otherwise"
+    )
+
+
+def _shared(runs: Runs) -> list[str]:
+    """Stimuli of several runs, first those of most."""
+    pairs = {*zip(runs.run[runs.used].tolist(), runs.clip[runs.used].tolist(), strict=True)}
+    number = Counter(clip for _, clip in sorted(pairs) if clip)
+    return [clip for clip, times in number.most_common() if times > 1]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def block_samples(study: Study, tr: float) -> int:

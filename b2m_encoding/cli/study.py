@@ -98,7 +98,7 @@ def init(
 def check(study: StudyFile) -> None:
     """Report every problem of a study at once."""
     from b2m_encoding.analysis.intervals import describe_intervals
-    from b2m_encoding.analysis.splits import describe_repeats, split_samples
+    from b2m_encoding.analysis.splits import describe_cues, describe_repeats, split_samples
     from b2m_encoding.device import resolve_device
     from b2m_encoding.spaces import reason_not_drawn
     from b2m_encoding.study import load_study
@@ -113,8 +113,10 @@ def check(study: StudyFile) -> None:
         responses, runs = recording.responses, recording.responses.runs
         size = f"{len(runs.names)} runs, {len(runs)} samples of {runs.tr:g} s, {responses.n_targets} targets"
         console.print(f"sub-{subject}: {size} on {responses.space.name}", markup=False)
-        if repeats := describe_repeats(*split_samples(runs, loaded.evaluation), loaded.evaluation):
-            console.print(f"sub-{subject}: {repeats}", markup=False, soft_wrap=True)
+        used, splits = split_samples(runs, loaded.evaluation)
+        for remark in (describe_cues(runs, used), describe_repeats(used, splits, loaded.evaluation)):
+            if remark:
+                console.print(f"sub-{subject}: {remark}", markup=False, soft_wrap=True)
     hints = [hint for recording in recordings.values() if (hint := describe_intervals(recording, loaded))]
     for hint in dict.fromkeys(hints):
         console.print(f"note: {hint}", markup=False, soft_wrap=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from b2m_encoding.analysis.checks import check_clusters, check_groups, check_learning_curve
+from b2m_encoding.analysis.encoding.sizes import training_runs
 from b2m_encoding.analysis.splits import block_samples, scored_runs, split_samples
 from b2m_encoding.analysis.windows import read_recording, stimulus_timeline, windowed, windows_of_features
 from b2m_encoding.data.clip_columns import ClipColumns
@@ -180,9 +180,7 @@ def _check_evaluation(recording: Recording, study: Study) -> None:
     check_groups(recording.responses.runs, study)
     check_learning_curve(recording.responses.runs, study)
     for split in splits:
-        training = replace(runs, used=split.train)
-        if study.model.blocks is None:
-            training.folds(study.model.folds)
+        training_runs(runs, study, split)[0].folds(study.model.folds)
 
 
 def _ready(study: Study, problems: Problems) -> list[Extractor]:

@@ -42,7 +42,7 @@ def training_runs(runs: Runs, study: Study, split: Split) -> tuple[Runs, NDArray
     """Runs that hold training samples, with the blocks that choose the penalty, and their rows."""
     names = [name for name, rows in runs.slices.items() if split.train[rows].any()]
     training, rows = replace(runs, used=split.train).select(names)
-    if len(training.blocks) < 2 <= len(names):  # runs joined by their stimuli choose the penalty one by one
+    if len(training.blocks) < (study.model.folds or 2) <= len(names):  # runs that stimuli join count one by one
         training = replace(training, block=training.run)
     if study.model.blocks is not None:
         training = cut_blocks(training, study.model.blocks)  # no gap: they choose the penalty, no score is theirs

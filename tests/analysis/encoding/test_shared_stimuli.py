@@ -12,7 +12,7 @@ from b2m_encoding.analysis.encoding.encode import encode_subject
 from b2m_encoding.analysis.encoding.refits import of_random_phase, runs_alike
 from b2m_encoding.analysis.encoding.sizes import training_runs
 from b2m_encoding.analysis.shared_stimuli import cut_blocks, join_blocks, known_from_training
-from b2m_encoding.analysis.splits import describe_repeats, split_samples
+from b2m_encoding.analysis.splits import describe_cues, describe_repeats, split_samples
 from b2m_encoding.data import Responses
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.runs import Runs
@@ -101,6 +101,44 @@ def test_two_pairs_of_runs_leave_two_runs_to_choose_the_penalty(tmp_path: Path) 
 def test_a_clip_that_is_discarded_joins_no_runs(rng: np.random.Generator) -> None:
     runs = Runs.from_labels(list("aaabbbccc"), 1.5, clip=list("wxxwyywzz"))
     assert len(split_samples(runs.discard(1.5), CROSS)[1]) == 3
+
+
+@pytest.mark.parametrize("every", [30, 60], ids=["a cue before each clip", "a cue before each run"])
+@pytest.mark.parametrize("blocks", [None, 4])
+def test_a_cue_of_all_runs_joins_none_and_is_left_out(every: int, blocks: int | None) -> None:
+    clips = [f"{run}{row // every}" if row % every else "beep" for run in "abcd" for row in range(60)]
+    given = Runs.from_labels(np.repeat(list("abcd"), 60), 1.5, clip=clips)
+    runs, splits = split_samples(given, CROSS.model_copy(update={"blocks": blocks}))
+    assert not known_from_training(runs)
+    assert len(splits) == (blocks or 4)
+    if blocks is None:
+        cue = np.array(clips) == "beep"
+        assert np.array_equal(runs.used, ~cue)
+        said = describe_cues(given, runs)
+        assert said is not None
+        assert said.startswith(f"{cue.sum()} of 240 samples are left out: most runs present beep")
+    else:
+        assert runs.used.mean() > 0.95
+
+
+def test_songs_of_all_runs_are_no_cues() -> None:
+    clips = [f"song {row // 4}" if row < 8 else f"{run}{row}" for run in "abcd" for row in range(60)]
+    given = Runs.from_labels(np.repeat(list("abcd"), 60), 1.5, clip=clips)
+    runs, splits = split_samples(given, CROSS)
+    assert runs.used.all()
+    assert describe_cues(given, runs) is None
+    said = describe_repeats(runs, splits, CROSS)
+    assert said is not None
+    assert "(song 0, song 1)" in said
+
+
+def test_stimuli_join_more_runs_than_there_are_folds(tmp_path: Path) -> None:
+    runs = Runs.from_labels(list("aabbccddee"), 1.5, clip=list("xyyxzwwzuv"))
+    table = study(tmp_path)
+    table = table.model_copy(update={"evaluation": CROSS, "model": table.model.model_copy(update={"folds": 3})})
+    joined, splits = split_samples(runs, CROSS)
+    training, _ = training_runs(joined, table, splits[0])
+    assert len(training.folds(3)) == 3
 
 
 CROSS = EvaluationTable(kind="cross-validation")
