@@ -15,8 +15,8 @@ from torch import Tensor
 from b2m_encoding.models.solver.devices import in_chunks
 from b2m_encoding.models.solver.moments import Center, too_small
 
-ROWS = 512
-"""Samples whose features are in float64 at a time."""
+NUMBERS = 2**18
+"""Features of some samples that are in float64 at a time: they stay in the cache of a processor."""
 COLUMNS = 4096
 """Targets that are centred at a time."""
 
@@ -70,6 +70,12 @@ class Samples:
         """Number of features."""
         return self.X.shape[1] if self.columns is None else len(self.columns)
 
+    @property
+    def parts(self) -> list[slice]:
+        """Rows whose features are in float64 at a time."""
+        step = max(1, NUMBERS // self.n_features)
+        return [slice(start, start + step) for start in range(0, len(self), step)]
+
     def index(self, blocks: Iterable[str]) -> Tensor:
         """Rows of some blocks, one after the other."""
         return torch.cat([self.rows[name] for name in blocks])
@@ -103,8 +109,8 @@ class Samples:
     def mean(self) -> Tensor:
         """Mean of every feature, shape (n_features,), float64."""
         total = torch.zeros(self.n_features, dtype=torch.float64)
-        for start in range(0, len(self), ROWS):
-            total += self.features(slice(start, start + ROWS)).sum(0, dtype=torch.float64)
+        for part in self.parts:
+            total += self.features(part).sum(0, dtype=torch.float64)
         return total / len(self)
 
     def centre(self, center: Center) -> Tensor:
@@ -120,23 +126,20 @@ class Samples:
     def centred_features(self, center: Center) -> Iterator[tuple[slice | Tensor, Tensor]]:
         """Features in float64 about the means in use, some samples at a time."""
         if center != "block":
-            for start in range(0, len(self), ROWS):
-                some = slice(start, start + ROWS)
+            for some in self.parts:
                 yield some, self.features(some).double() - self.centre(center)
             return
         for rows in self.rows.values():
             mean = self.features(rows).mean(0, dtype=torch.float64)
-            for part in torch.split(rows, ROWS):
+            for part in torch.split(rows, self.parts[0].stop):
                 yield part, self.features(part).double() - mean
 
     @cached_property
     def digest(self) -> str:
         """Hash of the features."""
         total = hashlib.sha256(f"{self.X.dtype} {len(self)} {self.n_features}".encode())
-        for start in range(0, len(self), ROWS):
-            part: NDArray[np.uint8] = (
-                self.features(slice(start, start + ROWS)).cpu().contiguous().view(torch.uint8).numpy()
-            )
+        for some in self.parts:
+            part: NDArray[np.uint8] = self.features(some).cpu().contiguous().view(torch.uint8).numpy()
             total.update(part.data)
         return total.hexdigest()
 
@@ -155,15 +158,21 @@ class Samples:
         values, mean = empty_columns(len(self.Y), self.Y.shape[1], dtype), shift.double()
 
         def work(some: slice) -> None:
-            part = (self.Y[:, some] - shift[some]).to(dtype)
-            own = part.mean(0, dtype=torch.float64)
+            part = values.T[some]  # a row per target
+            if self.Y.dtype == dtype:
+                part.copy_(self.Y[:, some].T)
+                part -= shift[some, None]
+            else:
+                part.copy_((self.Y[:, some] - shift[some]).T)
+            own = part.mean(1, dtype=torch.float64)
             mean[some] += own  # every target is in one slice
-            part[:, too_small(part, own, _squares(part))] = 0.0
+            constant = too_small(part.T, own, _squares(part.T))
+            if constant.any():
+                part[constant] = 0.0
             if center == "all":
-                part -= own.to(dtype)
+                part -= own.to(dtype)[:, None]
             for rows in self.rows.values() if center == "block" else []:
-                part[rows] -= part[rows].mean(0, dtype=torch.float64).to(dtype)
-            values[:, some] = part
+                part[:, rows] -= part[:, rows].mean(1, dtype=torch.float64).to(dtype)[:, None]
 
         in_chunks(len(mean), COLUMNS, work, values.device)
         return Centred(values, mean)

@@ -196,14 +196,16 @@ class JoinedFolds:
         y = y - y.mean(0) if self.rows.intercept else y
         return y, self.basis.vectors.T @ y
 
-    def residuals(self, penalties: Sequence[Held], which: Tensor, y: Tensor, z: Tensor) -> Tensor:
-        """Held-out residuals of targets that each have a penalty of their own, from one large product.
+    def residuals(self, penalties: Sequence[Held], which: Tensor, targets: Tensor, y: Tensor, z: Tensor) -> Tensor:
+        """Held-out residuals of some targets that each have a penalty of their own, from one large product.
 
         Parameters
         ----------
         penalties : sequence of Held
-        which : Tensor of int, shape (n_targets,)
-            Penalty of each target, ascending.
+        which : Tensor of int, shape (n,)
+            Penalty of each of them, ascending.
+        targets : Tensor of int, shape (n,)
+            Their columns.
         y : Tensor, shape (n_samples, n_targets)
             Centred responses.
         z : Tensor, shape (rank, n_targets)
@@ -211,29 +213,30 @@ class JoinedFolds:
 
         Returns
         -------
-        Tensor, shape (n_held_out, n_targets)
+        Tensor, shape (n_held_out, n)
             Folds one after the other.
         """
         few = torch.tensor([held.dtype != y.dtype for held in penalties], device=which.device)[which].nonzero()[:, 0]
         if len(few):  # they need more digits than the responses have
-            exact = self.residuals(penalties, which[few], *self.in_float64(y.T[few].T, z.T[few].T)).to(y.dtype)
+            double = self.in_float64(y.T[targets[few]].T, z.T[targets[few]].T)
+            every = torch.arange(len(few), device=few.device)
+            exact = self.residuals(penalties, which[few], every, *double).to(y.dtype)
             if len(few) == len(which):
                 return exact
-        filters = torch.stack([self.basis.filters(held.alpha, y.dtype) for held in penalties])
-        rest, start = self._rest(y, filters[which].mul_(z.T)), 0
-        out = empty_columns(len(self.rows.all), y.shape[1], y.dtype, y.device)
-        for held, number in zip(penalties, which.bincount(minlength=len(penalties)).tolist(), strict=True):
-            some = slice(start, start + number)
-            start += number
-            if number and held.dtype == y.dtype:
-                self._hold_out(held, y[:, some], rest[:, some], out[:, some])
+        numbers = which.bincount(minlength=len(penalties)).tolist()
+        measured, rest = y.T[targets], z.T[targets]  # copies; every array has a row per target
+        for held, some in zip(penalties, torch.split(rest, numbers), strict=True):
+            some.mul_(self.basis.filters(held.alpha, y.dtype))
+        directly = any(any(held.whole) for held in penalties)
+        rest = torch.addmm(measured, rest, self.basis.of_type(y.dtype).T, alpha=-1, out=None if directly else measured)
+        out = empty_columns(len(self.rows.all), len(which), y.dtype, y.device)
+        parts = (torch.split(part, numbers) for part in (measured, rest, out.T))
+        for held, *own in zip(penalties, *parts, strict=True):
+            if len(own[0]) and held.dtype == y.dtype:
+                self._hold_out(held, *(part.T for part in own))
         if len(few):
             out.T[few] = exact.T
         return out
-
-    def _rest(self, y: Tensor, smooth: Tensor) -> Tensor:
-        """Residuals of the fit to all samples, from its coordinates in the basis, shape (n_targets, rank)."""
-        return torch.addmm(y.T, smooth, self.basis.of_type(y.dtype).T, alpha=-1).T
 
     def _hold_out(self, held: Held, y: Tensor, rest: Tensor, out: Tensor) -> None:
         """Held-out residuals of all folds from ``rest``, those of the fit to all samples."""

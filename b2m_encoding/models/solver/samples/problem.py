@@ -16,7 +16,7 @@ from b2m_encoding.models.solver.moments import Center
 from b2m_encoding.models.solver.options import SearchOptions
 from b2m_encoding.models.solver.preparation import Preparation
 from b2m_encoding.models.solver.problems import Blocks, Form, NormalEquations
-from b2m_encoding.models.solver.samples.arrays import ROWS, Samples, empty_columns
+from b2m_encoding.models.solver.samples.arrays import Samples, empty_columns
 from b2m_encoding.models.solver.samples.factors import Factors
 from b2m_encoding.models.solver.samples.held_out_rows import HeldOutRows
 from b2m_encoding.models.solver.samples.joined import (
@@ -30,6 +30,8 @@ from b2m_encoding.models.solver.samples.scores import JoinedScores, Kept, Projec
 from b2m_encoding.models.solver.screening import N_CHECKED, N_DIRECTIONS, Agreement, random_signs, some_of
 from b2m_encoding.models.solver.weights import Weights
 
+DIRECTIONS = 512
+"""Directions whose weights of the features are in float64 at a time."""
 N_COMBINED = 9
 """Combinations of penalties that are projected, about."""
 SampleForm = Literal["prediction", "dual"]
@@ -137,8 +139,8 @@ class SamplesProblem:
         """Map from weights in the basis to weights of the features, shape (rank, n_features); some rows at a time."""
         prep, scales, rank = self.preparation, self.preparation.column_scales(scaling), len(values)
         back = torch.empty((rank, self.n_features), dtype=self.dtype, device=self.device)
-        for start in range(0, rank, ROWS):
-            part = slice(start, start + ROWS)
+        for start in range(0, rank, DIRECTIONS):
+            part = slice(start, start + DIRECTIONS)
             some = directions[:, part]
             if self.form == "dual":
                 some = directions @ (vectors[:, part] / values[part].sqrt())
@@ -205,6 +207,7 @@ class SamplesProblem:
         self._agreement = Agreement() if known is None else self._agreement
         found = JoinedScores(system, penalties, options.scoring, projections, self._agreement)
         path = torch.empty((len(alphas), self.n_targets), dtype=torch.float64, device=self.device)
+        _ = self._responses  # once, before the threads
         projected = empty_columns(len(basis.values), self.n_targets, self.dtype, self.device)
         checked, kept = some_of(options.tested.to(self.device), N_CHECKED), None
         if options.keeps and projections is not None and self.device.type == "cpu":
@@ -250,8 +253,7 @@ class SamplesProblem:
             at = missing[targets].nonzero()[:, 0]
             own, order = which[targets][at].sort(stable=True)
             at = at[order]
-            some, z = y.T[at].T, self._projected(last.scaling, targets).T[at].T
-            error.T[at] = system.residuals(last.penalties, own, some, z).T
+            error.T[at] = system.residuals(last.penalties, own, at, y, self._projected(last.scaling, targets)).T
             out[:, targets] = system.rows.about_training(y, error).cpu()
 
         in_chunks(self.n_targets, batch, work, self.device)
@@ -273,8 +275,9 @@ class SamplesProblem:
 
         def work(part: slice) -> None:
             rows = part if targets is None else index[part]
-            z = self._projected(scaling, rows)
-            reduced[part] = z.T * (roots * shrinkage(basis.values, own[part])).to(self.dtype)
+            some, which = own[part].unique(return_inverse=True)  # few, as a rule
+            filters = (roots * shrinkage(basis.values, some)).to(self.dtype)
+            torch.mul(self._projected(scaling, rows).T, filters[which], out=reduced[part])
 
         in_chunks(len(index), batch, work, self.device)
         mean_y = self.samples.centred_responses(self.center, self.dtype).mean

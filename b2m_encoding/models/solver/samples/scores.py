@@ -56,9 +56,9 @@ class Projections:
     def estimates(self, y: Tensor) -> tuple[Tensor, Tensor]:
         """Estimated squared errors of centred responses (n_targets, n_alphas), and the covariance of their errors."""
         n_combinations, n, _ = self.maps.shape
-        projected = (y.T @ self.maps.flatten(0, 1).T).view(-1, n_combinations, n).double()
+        projected = (y.T @ self.maps.flatten(0, 1).T).view(-1, n_combinations, n)
         pairs = (self.mix[:, None, :, None] * self.mix[:, None]).flatten(2).flatten(0, 1)
-        gram = ((projected @ projected.mT).flatten(1) @ pairs.T).view(-1, len(self.mix), len(self.mix))
+        gram = ((projected @ projected.mT).double().flatten(1) @ pairs.T).view(-1, len(self.mix), len(self.mix))
         return gram.diagonal(dim1=1, dim2=2).clone(), gram.square_().mul_(2 / n)  # tr(AB) of A = aa' and B = bb'
 
 
@@ -136,8 +136,8 @@ class JoinedScores:
         if self.scoring == "r":
             y, z = self.folds.in_float64(y, z)
             path = torch.empty(every.shape, dtype=torch.float64, device=y.device)
-            for which, targets, some, found in self._residuals(every, y, z):
-                path[which, targets] = self._correlation(some, found)
+            for which, targets, found in self._residuals(every, y, z):
+                path[which, targets] = self._correlation(y.T[targets].T, found)
             return path
         error = torch.full((len(self.penalties), y.shape[1]), torch.nan, dtype=torch.float64, device=y.device)
         of_folds = self.folds.rows.squares(y)
@@ -145,8 +145,8 @@ class JoinedScores:
         factors = fold_factors(of_folds[1], of_folds[0]) if self.scoring == "r2" else None
 
         def score(wanted: Tensor, kept: Kept | None = None) -> None:
-            for which, targets, _, found in self._residuals(wanted, y, z):
-                total = self._sum(found.square(), None if factors is None else factors[:, targets])
+            for which, targets, found in self._residuals(wanted, y, z):
+                total = self._squared(found, None if factors is None else factors[:, targets])
                 error[which, targets] = total
                 if kept is not None:
                     kept.offer(targets, which, total, found)
@@ -163,19 +163,19 @@ class JoinedScores:
         self.agreement.add(path, scored, checked, known)
         return path
 
-    def _residuals(self, wanted: Tensor, y: Tensor, z: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-        """Penalties and targets of the wanted pairs, a part at a time, with responses and residuals."""
+    def _residuals(self, wanted: Tensor, y: Tensor, z: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Penalties and targets of the wanted pairs, a part at a time, with their residuals."""
         for pairs in torch.split(wanted.nonzero(), max(1, AT_A_TIME // len(y))):
             which, targets = pairs.T
-            some, projected = y.T[targets].T, z.T[targets].T
-            yield which, targets, some, self.folds.residuals(self.penalties, which, some, projected)
+            yield which, targets, self.folds.residuals(self.penalties, which, targets, y, z)
 
-    def _sum(self, squares: Tensor, factors: Tensor | None) -> Tensor:
-        """Sum over held-out samples, or over folds with a factor for each, float64."""
+    def _squared(self, residuals: Tensor, factors: Tensor | None) -> Tensor:
+        """Sum of squares over held-out samples, or over folds with a factor for each, float64."""
         if factors is None:
-            return squares.sum(0).double()
-        parts = torch.split(squares, [len(rows) for rows in self.folds.rows.folds])
-        return (torch.stack([part.sum(0) for part in parts]).double() * factors).sum(0)
+            return torch.linalg.vector_norm(residuals, dim=0).double().square()
+        parts = torch.split(residuals, [len(rows) for rows in self.folds.rows.folds])
+        norms = torch.stack([torch.linalg.vector_norm(part, dim=0) for part in parts])
+        return (norms.double().square() * factors).sum(0)
 
     def _correlation(self, y: Tensor, error: Tensor) -> Tensor:
         """Mean over folds of the correlation of predictions and responses, from residuals, shape (n_targets,)."""

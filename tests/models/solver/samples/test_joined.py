@@ -63,7 +63,8 @@ def system_of(problem: SamplesProblem, folds: Any) -> tuple[JoinedFolds, Any, An
 
 def residuals(system: JoinedFolds, held: Held, y: Any, z: Any) -> Any:
     """Of targets that all have the same penalty."""
-    return system.residuals([held], torch.zeros(y.shape[1], dtype=torch.int64), y, z)
+    every = torch.arange(y.shape[1])
+    return system.residuals([held], torch.zeros_like(every), every, y, z)
 
 
 @pytest.mark.parametrize("folds", FOLDS.values(), ids=FOLDS)
