@@ -31,6 +31,22 @@ ROUNDING = 1e-6
 N_CHECKED = 32
 """Targets of a fit that are scored with every penalty, to see whether the choice is the same."""
 
+CELLS = 2**20
+"""Covariances of all penalties of some targets that are in memory at a time, by thread."""
+COST_OF_A_CELL = 500.0
+"""Operations of a product in whose time one of them is made, conditioned and read."""
+
+
+def targets_at_a_time(n_alphas: int) -> int:
+    """Targets whose estimates are in memory at a time, by thread.
+
+    Examples
+    --------
+    >>> targets_at_a_time(20), targets_at_a_time(200)
+    (2621, 26)
+    """
+    return max(1, CELLS // n_alphas**2)
+
 
 @dataclass
 class Agreement:

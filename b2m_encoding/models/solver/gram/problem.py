@@ -16,7 +16,7 @@ from b2m_encoding.models.solver.moments import Center, Pool, Targets
 from b2m_encoding.models.solver.options import SearchOptions
 from b2m_encoding.models.solver.preparation import Preparation
 from b2m_encoding.models.solver.problems import Blocks, FoldSystem, Form, NormalEquations, PreparedFold
-from b2m_encoding.models.solver.screening import N_CHECKED, Agreement, some_of
+from b2m_encoding.models.solver.screening import N_CHECKED, Agreement, some_of, targets_at_a_time
 from b2m_encoding.models.solver.search import cross_validated_r2, fold_factors
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.models.solver.weights import Weights
@@ -150,7 +150,8 @@ class StatisticsProblem:
         def work(targets: slice) -> None:
             path[:, targets] = found.scores(targets, variation[targets], checked[targets], other[targets])
 
-        in_chunks(self.n_targets, min(options.n_targets_batch, AT_A_TIME), work, self.device)
+        size = min(options.n_targets_batch, AT_A_TIME, targets_at_a_time(len(alphas)))
+        in_chunks(self.n_targets, size, work, self.device)
         self.notes = found.agreement.note(len(alphas))
         return path
 

@@ -13,7 +13,14 @@ import torch
 from torch import Tensor
 
 from b2m_encoding.models.solver.gram.fold_scorer import FoldScorer
-from b2m_encoding.models.solver.screening import N_DIRECTIONS, WIDE_MARGIN, Agreement, Estimates, random_signs
+from b2m_encoding.models.solver.screening import (
+    COST_OF_A_CELL,
+    N_DIRECTIONS,
+    WIDE_MARGIN,
+    Agreement,
+    Estimates,
+    random_signs,
+)
 from b2m_encoding.models.solver.search import cross_validated_r2, scale_of_r2
 
 MOST_NUMBERS = 2**24
@@ -103,4 +110,5 @@ def screening_pays(rank: int, n_alphas: int, n_folds: int, n_targets: int) -> bo
     combined, own = min(n_alphas, 10), directions(n_folds)
     exact = 0.6 * combined * rank
     screened = own * combined + 3 * 0.6 * rank + own * n_alphas * (n_alphas + combined) / rank
+    screened += COST_OF_A_CELL * n_alphas**2 / (2 * rank * n_folds)
     return n_targets > N_DIRECTIONS and screened < 0.6 * exact and 3 * n_folds * rank**2 < MOST_NUMBERS

@@ -27,7 +27,15 @@ from b2m_encoding.models.solver.samples.joined import (
     unpack,
 )
 from b2m_encoding.models.solver.samples.scores import JoinedScores, Kept, Projections
-from b2m_encoding.models.solver.screening import N_CHECKED, N_DIRECTIONS, Agreement, random_signs, some_of
+from b2m_encoding.models.solver.screening import (
+    COST_OF_A_CELL,
+    N_CHECKED,
+    N_DIRECTIONS,
+    Agreement,
+    random_signs,
+    some_of,
+    targets_at_a_time,
+)
 from b2m_encoding.models.solver.weights import Weights
 
 DIRECTIONS = 512
@@ -219,7 +227,8 @@ class SamplesProblem:
             other = None if known is None else known[targets]
             path[:, targets] = found.scores(self._batch(targets), z, checked[targets], own, other)
 
-        in_chunks(self.n_targets, options.n_targets_batch, work, self.device)
+        size = options.n_targets_batch if projections is None else targets_at_a_time(len(alphas))
+        in_chunks(self.n_targets, min(size, options.n_targets_batch), work, self.device)
         self._last = Last(scaling, basis, projected, system, penalties, kept)
         self.notes = found.agreement.note(len(alphas))
         return path
@@ -304,7 +313,8 @@ def _pays(system: JoinedFolds, n_alphas: int, n_targets: int) -> bool:
     exact = len(system.basis.values) + max(map(len, system.rows.folds))
     combined = min(n_alphas, N_COMBINED) * N_DIRECTIONS
     once = n_alphas * N_DIRECTIONS * len(system.basis.values)  # to make the projections, per sample
-    return n_targets > N_DIRECTIONS and combined + once / n_targets < 0.4 * n_alphas * exact
+    cells = COST_OF_A_CELL * n_alphas**2 / (2 * system.rows.n_samples)
+    return n_targets > N_DIRECTIONS and combined + cells + once / n_targets < 0.4 * n_alphas * exact
 
 
 def _nonzero(values: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:

@@ -65,6 +65,22 @@ def test_a_margin_of_nothing_chooses_worse_and_the_notes_say_so(study: Any, monk
     assert same < checked
 
 
+@pytest.mark.usefixtures("few_directions")
+def test_covariances_of_many_penalties_take_little_memory(study: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, Y, runs = study
+    estimates, sizes = Projections.estimates, []
+
+    def recorded(self: Projections, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        errors, covariance = estimates(self, y)
+        sizes.append(covariance.numel())
+        return errors, covariance
+
+    monkeypatch.setattr(Projections, "estimates", recorded)
+    monkeypatch.setattr(screening, "CELLS", 2**17)
+    EncodingModel(None, solver="ridge", alphas=np.logspace(-1, 6, 60)).fit(X, Y, runs=runs)
+    assert 0 < max(sizes) <= 2**17
+
+
 def test_few_targets_and_shared_penalties_are_scored_in_full(study: Any) -> None:
     X, Y, runs = study
     for options in ({"alpha_per": "all"}, {"scoring": "r"}):
