@@ -16,10 +16,8 @@ SHARE_OF_CUES = 0.05
 """Stimuli that take at most this share of the samples can be left out."""
 
 
-def join_blocks(runs: Runs) -> Runs:
+def join_blocks(runs: Runs, *, without_cues: bool = True) -> Runs:
     """Make one block of all blocks that present the same moments of a stimulus.
-
-    Where a short stimulus of most runs (a cue, an instruction) joins all of them, its samples are left out instead.
 
     A response that follows a stimulus, whatever features explain of it, is the same in each presentation: a model that
     learned it from one predicts it in another, and no interval around that r holds what it would be for another
@@ -28,6 +26,8 @@ def join_blocks(runs: Runs) -> Runs:
     Parameters
     ----------
     runs : Runs
+    without_cues : bool
+        Where a short stimulus of most runs (a cue, an instruction) joins all of them, leave its samples out instead.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def join_blocks(runs: Runs) -> Runs:
     ['a', 'a', 'b', 'b', 'a', 'a']
     """
     group = _groups(runs)
-    if len(np.unique(group[runs.used])) == 1 < len(runs.blocks):
+    if without_cues and len(np.unique(group[runs.used])) == 1 < len(runs.blocks):
         kept = _without_cues(runs, in_each=1)
         group = _groups(kept)
         runs = kept if len(np.unique(group[kept.used])) > 1 else runs

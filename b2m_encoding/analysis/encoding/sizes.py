@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from b2m_encoding._typing import Bands
-from b2m_encoding.analysis.shared_stimuli import cut_blocks
+from b2m_encoding.analysis.shared_stimuli import cut_blocks, join_blocks
 from b2m_encoding.analysis.splits import Split, block_samples, scored_runs
 from b2m_encoding.features.space import all_subsets
 from b2m_encoding.models.sizes import SizeSettings, equal_slices, target_slices
@@ -42,7 +42,8 @@ def training_runs(runs: Runs, study: Study, split: Split) -> tuple[Runs, NDArray
     """Runs that hold training samples, with the blocks that choose the penalty, and their rows."""
     names = [name for name, rows in runs.slices.items() if split.train[rows].any()]
     training, rows = replace(runs, used=split.train).select(names)
-    if len(training.blocks) < (study.model.folds or 2) <= len(names):  # runs that stimuli join count one by one
+    training = join_blocks(training, without_cues=False)
+    if len(training.blocks) < (study.model.folds or 2) <= len(names):  # then runs choose one by one
         training = replace(training, block=training.run)
     if study.model.blocks is not None:
         training = cut_blocks(training, study.model.blocks)  # no gap: they choose the penalty, no score is theirs

@@ -132,6 +132,13 @@ def test_songs_of_all_runs_are_no_cues() -> None:
     assert "(song 0, song 1)" in said
 
 
+def test_training_runs_of_the_same_stimuli_choose_the_penalty_together(tmp_path: Path) -> None:
+    runs = Runs.from_labels(list("aabbccddtt"), 1.5, clip=list("xyyxzwwzuv"))
+    [split] = split_samples(runs, (own := EvaluationTable(kind="test", test_runs="t")))[1]
+    training, _ = training_runs(runs, study(tmp_path).model_copy(update={"evaluation": own}), split)
+    assert training.block.tolist() == list("aaaacccc")
+
+
 def test_stimuli_join_more_runs_than_there_are_folds(tmp_path: Path) -> None:
     runs = Runs.from_labels(list("aabbccddee"), 1.5, clip=list("xyyxzwwzuv"))
     table = study(tmp_path)
