@@ -101,7 +101,8 @@ def _named_columns(path: Path, required: tuple[str, ...]) -> TextTable:
         first: Sequence[str] = table.header
     except InputError as error:
         problem, first = error, first_fields(path, WHAT)
-    if first and is_number(first[0]):
+    unnamed = problem is not None or not set(required) <= {name.lower() for name in first}
+    if unnamed and first and is_number(first[0]):
         raise InputError(
             "an event table has no names of its columns",
             file=path,

@@ -25,7 +25,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import decode_audio
 from b2m_encoding.features.captions import read_captions
 from b2m_encoding.features.clips import Clip
-from b2m_encoding.features.events import event_features
+from b2m_encoding.features.events import event_features, tell_alike
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.features.transcripts import read_transcript
 from b2m_encoding.io.presence import require_file
@@ -215,7 +215,13 @@ NOISE = np.random.default_rng(0).standard_normal((8, 2))
         ("time,a,b", (CLOCK, *NOISE.T), True),
         ("Time (s),a,b", (CLOCK, *NOISE.T), True),
         ("volume,a,b", (1 + CLOCK / 2, *NOISE.T), True),
-        ("", (CLOCK, *NOISE.T), True),
+        ("", (CLOCK, *NOISE.T), False),
+        ("time,a,b", (CLOCK[::-1], *NOISE.T), False),
+        ("time,a,b", (CLOCK / 7, *NOISE.T), False),  # no step of volumes
+        ("time_ms,a,b", (1000 * CLOCK, *NOISE.T), True),
+        ("S,a,b", (CLOCK, *NOISE.T), False),
+        ("t-map,a,b", (CLOCK, *NOISE.T), False),
+        ("n,a,b", (CLOCK / 2, *NOISE.T), False),
         ("time,a,b", (NOISE[:, 0], *NOISE.T), False),  # a region of that name
         ("drift,a,b", (CLOCK, *NOISE.T), False),
         ("time,b", (CLOCK, CLOCK + 1), False),
@@ -227,7 +233,7 @@ def test_columns_of_times_are_no_measurements(
     path = tmp_path / "a.csv"
     lines = [header] * bool(header) + [",".join(map(repr, map(float, row))) for row in zip(*columns, strict=True)]
     path.write_text("\n".join(lines))
-    readers = [lambda: open_array(path), lambda: read_table(path, "01", (), 2.0)]
+    readers = [lambda: open_array(path, 2.0), lambda: read_table(path, "01", (), 2.0)]
     for read in readers if header else readers[:1]:
         with pytest.raises(InputError, match="holds times") if refused else nullcontext():
             read()
@@ -251,4 +257,21 @@ def test_labels_that_differ_in_their_spelling(other: str, told: bool, caplog: py
     events = pd.DataFrame({"onset": [2.0, 9.0], "duration": 2.0, f"kind of {other}": ["music", other]})
     runs = Runs.from_lengths({"r": 10}, 2.0)
     event_features(runs, {"r": events}, f"kind of {other}", {"music": ["music"]})
+    assert ("count as different" in caplog.text) == told
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (("-1", "1", "+1"), False),
+        (("1_0", "10"), False),
+        (("shift_-2", "shift_2"), False),
+        (("shift -2", "shift 2"), False),
+        (("A-1", "A1"), True),
+        (("low-pass", "Low pass"), True),
+        (("track-01", "track_01"), True),
+    ],
+)
+def test_a_minus_is_no_dash(labels: tuple[str, ...], told: bool, caplog: pytest.LogCaptureFixture) -> None:
+    tell_alike(labels, "trial_type")
     assert ("count as different" in caplog.text) == told
