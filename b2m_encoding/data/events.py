@@ -154,15 +154,16 @@ def check_events(table: pd.DataFrame, runs: Runs, run: str, path: Path) -> None:
     """
     rows = runs.slices[run]
     n_volumes = rows.stop - rows.start
-    seconds, end = n_volumes * runs.tr, table["onset"] + table["duration"]
+    first = max(float(runs.time[rows.start]), 0.0)  # later than 0 where volumes were cut off
+    seconds, end = first + n_volumes * runs.tr, table["onset"] + table["duration"]
     late = np.flatnonzero(table["onset"] > seconds + runs.tr + 1e-6)
-    if len(late) or (len(table) and (end < 0).all()):
+    if len(late) or (len(table) and (end < first).all()):
         i = int(late[0]) if len(late) else 0
         raise InputError(
             f"event {i + 1} lies beyond the run" if len(late) else "all events end before the run begins",
             file=path,
             found=f"{table['onset'].iloc[i]:g} to {end.iloc[i]:g} s in {run}",
-            expected=f"0 to {seconds:g} s ({n_volumes} volumes of {runs.tr:g} s)",
+            expected=f"{first:g} to {seconds:g} s ({n_volumes} volumes of {runs.tr:g} s)",
             fix="check that events and volumes belong to the same run",
         )
 

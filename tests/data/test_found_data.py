@@ -63,6 +63,35 @@ def test_volumes_that_preprocessing_cut_off_shift_the_events(bids, kept: slice) 
         read_bids(bids.root, "01", tasks=["listening"], space=MNI, derivatives=bids.derivatives)
 
 
+@pytest.mark.parametrize(
+    ("kept", "first"), [(slice(4, None), 4), (slice(0, -3), 0), (slice(4, -3), 4), (slice(4, None), None)]
+)
+def test_volumes_that_were_cut_off_as_stated(bids, kept: slice, first: int | None) -> None:
+    """By the study, or by a sidecar that is no copy of the raw one; events keep their times."""
+    one_run(bids, raw=True, kept=kept)
+    bids.events("01", RUN, ("4\t2\tsound", "20\t2\tvoice", "46\t2\tnoise"))
+    if first is None:
+        sidecar = next(bids.derivatives.rglob("*_bold.nii.gz"))
+        sidecar = sidecar.with_name(sidecar.name.replace("nii.gz", "json"))
+        sidecar.write_text('{"RepetitionTime": 2.0, "NumberOfVolumesDiscardedByUser": 4}')
+    options = {"tasks": ["listening"], "space": MNI, "derivatives": bids.derivatives}
+    recording = read_bids(bids.root, "01", cut_at_start=first, **options)
+    runs, (table,) = recording.responses.runs, recording.events.values()
+    assert runs.time[0] == 2.0 * (kept.start or 0)
+    assert len(table) == (3 if kept.stop is None else 2)
+    features = event_features(runs, recording.events, "trial_type", {"voice": ["voice"]})[:, 0]
+    assert runs.time[features == 1].tolist() == [20.0]
+    if first is not None:
+        with pytest.raises(InputError, match="25 stated to be cut off at the start"):
+            read_bids(bids.root, "01", cut_at_start=25, **options)
+
+
+def test_no_volume_was_cut_off(bids) -> None:
+    one_run(bids, raw=True)
+    with pytest.raises(InputError, match="has as many volumes as its raw series"):
+        read_bids(bids.root, "01", tasks=["listening"], space=MNI, derivatives=bids.derivatives, cut_at_start=4)
+
+
 @pytest.mark.parametrize("raw", [True, False])
 def test_whole_runs_pass_whether_raw_images_are_there(bids, raw: bool) -> None:
     one_run(bids, raw=raw)
