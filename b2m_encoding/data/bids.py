@@ -304,7 +304,8 @@ def _place(
 def _mask_beside(file: BidsFile) -> Path:
     """Path of the brain mask of a run: that of its own name, or one that applies to it."""
     own = {key: value for key, value in file.entities.items() if key != "desc"}
-    masks = [BidsFile.parse(path) for path in sorted(file.path.parent.glob("sub-*_desc-brain_mask.nii*"))]
+    patterns = ("sub-*_desc-brain_mask.nii*", "sub-*_bold_*brainmask.nii*")
+    masks = [BidsFile.parse(path) for one in patterns for path in sorted(file.path.parent.glob(one))]
     of_run = BidsFile(file.path, {**own, "desc": "brain"}, "", "")
     applying = [mask for mask in masks if mask.applies_to(of_run) and mask.entities.get("space") == own.get("space")]
     if applying:

@@ -28,6 +28,24 @@ Kept = dict[str, NDArray[np.bool_]]
 WHAT = "a table of confounds"
 ENDINGS = ("timeseries", "regressors")
 """Suffixes of the tables of fMRIPrep, since 20.2 and before."""
+BEFORE_1_2 = {
+    **{name: f"trans_{name.lower()}" for name in "XYZ"},
+    **{f"Rot{name}": f"rot_{name.lower()}" for name in "XYZ"},
+    "CSF": "csf",
+    "WhiteMatter": "white_matter",
+    "GlobalSignal": "global_signal",
+    "FramewiseDisplacement": "framewise_displacement",
+    "stdDVARS": "std_dvars",
+    "non-stdDVARS": "dvars",
+}
+"""Columns of fMRIPrep before 1.2, and their names since."""
+NUMBERED = {
+    r"([at])CompCor(\d+)": r"\1_comp_cor_\2",
+    r"Cosine(\d+)": r"cosine\1",
+    r"NonSteadyStateOutlier(\d+)": r"non_steady_state_outlier\1",
+    r"AROMAAggrComp(\d+)": r"aroma_motion_\1",
+}
+"""The same of columns with numbers."""
 
 
 @dataclass(frozen=True)
@@ -145,10 +163,12 @@ def framewise_displacement(path: Path) -> NDArray[np.float64] | None:
     import pandas as pd
 
     try:
-        table = pd.read_csv(_table_beside(path), sep="\t", na_values=["n/a"], usecols=["framewise_displacement"])
-    except (InputError, ValueError, OSError):
+        wanted = ("framewise_displacement", "FramewiseDisplacement")
+        table = pd.read_csv(_table_beside(path), sep="\t", na_values=["n/a"], usecols=lambda name: name in wanted)
+        column = table.rename(columns=BEFORE_1_2)["framewise_displacement"]
+    except (InputError, ValueError, OSError, KeyError):
         return None
-    values = pd.to_numeric(table["framewise_displacement"], errors="coerce").to_numpy(dtype=np.float64)
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
     return values if np.isfinite(values).any() else None
 
 
@@ -170,12 +190,14 @@ def _alone(path: Path, table: Path) -> Iterator[str | list[str]]:
     desc, kind = BidsFile.parse(path).entities.get("desc", "preproc"), path.name.partition(".")[2]
     with TemporaryDirectory() as folder:
         stem = Path(folder) / "sub-01_task-run"
-        stem.with_name(f"{stem.name}_desc-confounds_{BidsFile.parse(table).suffix}.tsv").symlink_to(table.resolve())
+        own = stem.with_name(f"{stem.name}_desc-confounds_{BidsFile.parse(table).suffix}.tsv")
+        if table.name.endswith("_bold_confounds.tsv"):
+            _renamed(table).to_csv(own, sep="\t", index=False, na_rep="n/a")
+        else:
+            own.symlink_to(table.resolve())
         sidecar = table.with_suffix(".json")
         if sidecar.is_file():
-            stem.with_name(f"{stem.name}_desc-confounds_{BidsFile.parse(table).suffix}.json").symlink_to(
-                sidecar.resolve()
-            )
+            own.with_suffix(".json").symlink_to(sidecar.resolve())
         names = {
             "func.gii": [f"{stem}_hemi-{hemi}_space-fsaverage5_bold.func.gii" for hemi in "LR"],
             "dtseries.nii": [f"{stem}_space-fsLR_den-91k_bold.dtseries.nii"],
@@ -185,6 +207,19 @@ def _alone(path: Path, table: Path) -> Iterator[str | list[str]]:
         yield names if len(names) > 1 else names[0]
 
 
+def _renamed(path: Path) -> pd.DataFrame:
+    """A table of fMRIPrep before 1.2 as later ones have it, with the derivatives and squares that it lacks."""
+    import pandas as pd
+
+    table = pd.read_csv(path, sep="\t", na_values=["n/a"]).rename(columns=BEFORE_1_2)
+    for before, since in NUMBERED.items():
+        table = table.rename(columns=lambda name, before=before, since=since: re.sub(f"^{before}$", since, name))
+    known = [name for name in BEFORE_1_2.values() if name in table and not name.endswith(("displacement", "dvars"))]
+    steps = table[known].diff().add_suffix("_derivative1")
+    both = pd.concat([table[known], steps], axis=1)
+    return pd.concat([table, steps, (both**2).add_suffix("_power2")], axis=1)
+
+
 def _table_beside(path: Path) -> Path:
     """Path of fMRIPrep's table of confounds of a response file: the one whose entities say that it is of the same run.
 
@@ -192,7 +227,8 @@ def _table_beside(path: Path) -> Path:
     """
     own = {key: value for key, value in BidsFile.parse(path).entities.items() if key in ("sub", *RUN_ENTITIES)}
     of_run = BidsFile(path, {**own, "desc": "confounds"}, "", "")
-    there = [BidsFile.parse(one) for one in sorted(path.parent.glob("sub-*_desc-confounds_*.tsv"))]
+    patterns = ("sub-*_desc-confounds_*.tsv", "sub-*_bold_confounds.tsv")
+    there = [BidsFile.parse(one) for pattern in patterns for one in sorted(path.parent.glob(pattern))]
     applying = [one for one in there if one.suffix in ENDINGS and one.applies_to(of_run)]
     if applying:
         best = max(applying, key=lambda one: (len(one.entities), one.suffix == ENDINGS[0]))

@@ -14,6 +14,8 @@ DROPPED = ("run", "echo", "part")
 """Entities that the name of a derivative may lack: of the only run, of echoes that were combined."""
 OTHER_TABLES = {"tsv.gz": "unpack it (gunzip)", "csv": "save it with tabs, or rename it if it is no table"}
 """Endings of event tables that BIDS does not know, and what to do."""
+BEFORE_1_2 = {"preproc": ("preproc", "bold"), "brainmask": ("brain", "mask"), "confounds": ("confounds", "regressors")}
+"""Last parts of names of fMRIPrep before 1.2 (``..._space-T1w_preproc``), and the desc and suffix of later ones."""
 ENTITY = re.compile(r"([a-zA-Z]+)-([a-zA-Z0-9+]+)")
 
 
@@ -35,13 +37,20 @@ class BidsFile:
 
     @classmethod
     def parse(cls, path: Path) -> BidsFile:
-        """Parse a name; ``run-1`` and ``run-01`` are the same run."""
+        """Parse a name; ``run-1`` and ``run-01`` are the same run, names of fMRIPrep before 1.2 those of later ones."""
         stem, _, extension = path.name.partition(".")
         parts = stem.split("_")
         entities = {match[1]: match[2] for part in parts if (match := ENTITY.fullmatch(part))}
         if entities.get("run", "").isdigit():
             entities["run"] = f"{int(entities['run']):02d}"
-        return cls(path, entities, "" if "-" in parts[-1] else parts[-1], extension)
+        suffix = "" if "-" in parts[-1] else parts[-1]
+        if "bold" in parts[:-1]:
+            if suffix in BEFORE_1_2:
+                entities["desc"], suffix = BEFORE_1_2[suffix]
+                entities["desc"] = entities.pop("variant", entities["desc"])
+            elif extension in ("L.func.gii", "R.func.gii"):
+                entities["hemi"], extension = extension[0], extension[2:]
+        return cls(path, entities, suffix, extension)
 
     @property
     def run(self) -> str:
