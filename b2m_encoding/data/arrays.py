@@ -98,7 +98,7 @@ def _opener(file: Path, step: float | None) -> Callable[[Path, str], Any]:
     if suffix == ".mat":
         return _open_mat
     if suffix in (".h5", ".hdf5", ".hdf"):
-        return _open_hdf5
+        return lambda file, key: _open_hdf5(file, key or _only(key, list_variables(file), file))
     if suffix == ".zarr":
         return _open_zarr
     if suffix in (".csv", ".tsv", ".txt"):
@@ -117,7 +117,9 @@ def _read_text(file: Path, step: float | None) -> NDArray[np.float64]:
     # pandas writes numbers from 0 on for columns without names
     header = not all(map(is_number, first)) or (len(first) > 1 and first == [str(i) for i in range(len(first))])
     table = read_text_table(file, "an array", header=header)
-    columns = [numbers(fields, file, str(i + 1)) for i, fields in enumerate(zip(*table.rows, strict=True))]
+    columns = [
+        numbers(fields, file, str(i + 1), missing=True) for i, fields in enumerate(zip(*table.rows, strict=True))
+    ]
     values = np.stack(columns, axis=1) if columns else np.zeros((0, 0))
     check_no_clock(table.header, values, file, step)
     return values

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Kept = dict[str, NDArray[np.bool_]]
 WHAT = "a table of confounds"
+FIRST = 5
+"""Rows at the start of a table in which values may be missing: derivatives, measures of motion."""
 ENDINGS = ("timeseries", "regressors")
 """Suffixes of the tables of fMRIPrep, since 20.2 and before."""
 BEFORE_1_2 = {
@@ -92,8 +94,7 @@ def load_fmriprep_confounds(
                 found = first_line(error) if explained else "a column that does not hold numbers"
                 raise InputError(f"the confounds of run {name} cannot be had", file=files[-1], found=found) from error
             _check_rows(len(table), recording.responses.runs, name, files[-1])
-            if not np.isfinite(table.to_numpy(dtype=float)).all():
-                raise InputError("a table of confounds holds values that are not numbers", file=files[-1])
+            _check_finite(table, files[-1])
             kept[name] = np.ones(rows.stop - rows.start, dtype=bool)
             if sample_mask is not None:
                 kept[name] = np.isin(np.arange(rows.stop - rows.start), sample_mask)
@@ -106,7 +107,7 @@ def load_fmriprep_confounds(
 def read_confound_tables(files: Mapping[str, Path], runs: Runs) -> dict[str, pd.DataFrame]:
     """Read one table of confounds per run: TSV or CSV with a header, or numbers between white space.
 
-    A value that is missing in the first row (a derivative) becomes its column's mean.
+    Values that are missing in the first rows (derivatives) become their column's mean.
 
     Raises
     ------
@@ -117,9 +118,8 @@ def read_confound_tables(files: Mapping[str, Path], runs: Runs) -> dict[str, pd.
     for name, path in files.items():
         with problems.collect():
             table = read_numbers(path, WHAT)
-            table.iloc[:1] = table.iloc[:1].fillna(table.mean())
-            if not np.isfinite(table.to_numpy()).all():
-                raise InputError("a table of confounds holds values that are not numbers", file=path)
+            table.iloc[:FIRST] = table.iloc[:FIRST].where(table.notna().cummax().iloc[:FIRST], table.mean(), axis=1)
+            _check_finite(table, path)
             _check_rows(len(table), runs, name, path)
             tables[name] = table
     problems.raise_any()
@@ -139,6 +139,7 @@ def read_censoring(files: Mapping[str, Path], runs: Runs) -> Kept:
     for name, path in files.items():
         with problems.collect():
             values = read_numbers(path, "a censoring file").to_numpy()
+            values = values.T if len(values) == 1 else values  # all on one line
             if values.shape[1] != 1 or not np.isfinite(values).all():
                 raise InputError("a censoring file holds one number per line", file=path, found=values.shape)
             _check_rows(len(values), runs, name, path)
@@ -247,6 +248,19 @@ def _spelt(path: Path, key: str) -> str:
     """Value of an entity as the name of a file spells it (``run-1``)."""
     found = re.search(rf"(?:^|_){key}-([A-Za-z0-9+]+)", path.name)
     return found[1] if found else ""
+
+
+def _check_finite(table: pd.DataFrame, path: Path) -> None:
+    """Raise with the first value of a table that is no number."""
+    rows, columns = np.nonzero(~np.isfinite(table.to_numpy(dtype=float)))
+    if len(rows):
+        raise InputError(
+            "a table of confounds holds values that are not numbers",
+            file=path,
+            found=f"column {table.columns[columns[0]]}, row {rows[0] + 1}",
+            expected="numbers; they may be missing in the first rows only",
+            fix="leave the column out, or fill it",
+        )
 
 
 def _check_rows(n_rows: int, runs: Runs, run: str, path: Path) -> None:

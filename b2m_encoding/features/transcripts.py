@@ -12,7 +12,7 @@ from b2m_encoding._typing import Float32, Float64
 from b2m_encoding.errors import InputError, notice
 from b2m_encoding.features.transcript_files import Row, json_rows, subtitle_rows, textgrid_rows
 from b2m_encoding.io.presence import require_file
-from b2m_encoding.io.text_tables import numbers, read_text_table
+from b2m_encoding.io.text_tables import numbers, read_text_table, without_unit
 
 SILENCES = {"", "sp", "sil", "<sil>", "<p>", "n/a"}
 NOISES = {"spn", "sentence_start", "sentence_end", "br", "lg", "ls", "ns", "cg"}
@@ -25,9 +25,9 @@ PHRASES = 0.25
 """Share of texts of several words (New York) above which a transcript is one of phrases."""
 SOME = 2
 """Such texts that are none to worry about."""
-ONSETS, WORDS = ("onset", "start", "begin"), ("word", "text", "token", "label")
-ENDS = ("end", "offset", "stop")
-"""Names of the columns of a table of words, in small letters."""
+ONSETS, WORDS = ("onset", "start", "begin", "tmin", "xmin"), ("word", "text", "token", "label")
+ENDS = ("end", "offset", "stop", "tmax", "xmax")
+"""Names of the columns of a table of words, in small letters, without units."""
 LAST_WORD = 0.3
 """Seconds of the last word of a table that states no ends."""
 PUNCTUATION = frozenset(
@@ -73,7 +73,7 @@ def read_transcript(path: Path) -> Transcript:
     if path.suffix.lower() in (".srt", ".vtt"):
         return _of_rows(path, subtitle_rows(path))
     table = read_text_table(path, "a transcript", ("onset", "word"))
-    names = {name.lower(): name for name in table.header}
+    names = {without_unit(name): name for name in reversed(table.header)}
     onset, word = (next((names[one] for one in kind if one in names), None) for kind in (ONSETS, WORDS))
     if onset is None or word is None:
         raise InputError(

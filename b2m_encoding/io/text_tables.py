@@ -125,6 +125,17 @@ def read_text_table(path: Path, what: str = "a table", names: Sequence[str] = ()
     return _arranged(rows, path, what, header)
 
 
+def without_unit(name: str) -> str:
+    """Name of a column in small letters without the unit of its times, seconds.
+
+    Examples
+    --------
+    >>> [without_unit(name) for name in ("Onset (s)", "onset_sec", "start_time", "duration[s]", "words", "onset_ms")]
+    ['onset', 'onset', 'start', 'duration', 'words', 'onset_ms']
+    """
+    return re.sub(r"[\s_.]*(?:[\s_.]|[\[(])(?:s|secs?|seconds?|time)[\])]?$", "", name.strip().lower())
+
+
 def first_fields(path: Path, what: str = "a table") -> list[str]:
     """Fields of the first line that is no comment, as :func:`read_text_table` reads it; none if there is no such line.
 

@@ -181,7 +181,7 @@ def test_tables_of_windows(name: str, tmp_path: Path, caplog: pytest.LogCaptureF
     [
         ("4 4 1\n20 4 1\n", "no names of its columns"),
         ("4\t2\ta\n20\t2\tb\n", "no names of its columns"),
-        ("onset (s)\tduration (s)\tsound\n4\t4\ta\n", r"lacks a column.*\n.*\n.*onset \(s\), duration \(s\)"),
+        ("onset (ms)\tduration (ms)\tsound\n4\t4\ta\n", r"lacks a column.*\n.*\n.*onset \(ms\), duration \(ms\)"),
         ("onset\tduration\n0:00:04\t4\n", "a number such as 12.5"),
     ],
 )

@@ -330,6 +330,9 @@ def test_arrays_of_each_subject(stimulation: StimulusTimeline, tmp_path: Path) -
         assert (array.values(own) == number).all()
     with pytest.raises(InputError, match=r"a feature file is missing[\s\S]*03_run-01.npy"):
         array.check(replace(stimulation, subject="03"))
+    for run, n in {"run-01": 30, "run-02": 32}.items():  # a single feature
+        np.save(tmp_path / f"04_{run}.npy", np.arange(n))
+    assert array.values(replace(stimulation, subject="04")).shape == (62, 1)
 
 
 @pytest.mark.parametrize(("shift", "heard"), [(0.0, True), (500.0, False), (-60.0, False)])

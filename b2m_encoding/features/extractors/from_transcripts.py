@@ -151,14 +151,14 @@ def _check_there(path: Path) -> None:
 
 def _unheard(of_path: Mapping[Path, Sequence[Part]]) -> InputError:
     """The error of transcripts whose times do not meet those of the volumes, or without any word."""
-    path, words = next(
-        ((path, words) for path in of_path if len((words := read_transcript(path)).onset)), (next(iter(of_path)), None)
-    )
+    spoken = [path for path in of_path if len(read_transcript(path).onset)]
+    path = next(iter(spoken or of_path))
+    onset = read_transcript(path).onset
     times = np.concatenate([part.times for part in of_path[path]])
     return InputError(
         "no word of a transcript is heard",
         file=path,
-        found="no words" if words is None else f"words from {words.onset[0]:g} to {words.onset[-1]:g} s",
+        found=f"words from {onset[0]:g} to {onset[-1]:g} s" if len(onset) else "no words",
         expected=f"some from {times.min():g} to {times.max():g} s" if len(times) else "some under the volumes of a run",
         fix="times count from the start of the sound with {clip} in the path, else from the first volume; first_volume "
         "(s) under the feature space is the time of the first volume in the transcript",
