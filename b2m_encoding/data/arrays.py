@@ -48,7 +48,7 @@ def read_arrays(
     problems, series, widths = Problems(), {}, {}
     for name, path in files.items():
         with problems.collect():
-            array = open_array(path)
+            array = open_array(path, None if transposed else tr)
             n_samples, widths[name] = array.shape[::-1] if transposed else array.shape
             series[name] = Series(n_samples, None, _reader(path, transposed), (_split(path)[0],))
     if len(set(widths.values())) > 1:
@@ -57,8 +57,14 @@ def read_arrays(
     return assemble(subject, series, _place(space, next(iter(widths.values()))), tr=tr)
 
 
-def open_array(path: Path) -> Any:
+def open_array(path: Path, step: float | None = None) -> Any:
     """Open a two-dimensional array of numbers; it is read when it is indexed.
+
+    Parameters
+    ----------
+    path : Path
+    step : float, optional
+        Time from row to row (s), by which a column of times is known in a table of text.
 
     Raises
     ------
@@ -68,7 +74,7 @@ def open_array(path: Path) -> Any:
     """
     file, key = _split(path)
     require_file(file, "an array")
-    opener = _opener(file)
+    opener = _opener(file, step)
     try:
         array = opener(file, key)
     except InputError:
@@ -83,7 +89,7 @@ def open_array(path: Path) -> Any:
     return array
 
 
-def _opener(file: Path) -> Callable[[Path, str], Any]:
+def _opener(file: Path, step: float | None) -> Callable[[Path, str], Any]:
     suffix = file.suffix.lower()
     if suffix == ".npy":
         return lambda file, _key: np.load(file, mmap_mode="r", allow_pickle=False)
@@ -92,11 +98,11 @@ def _opener(file: Path) -> Callable[[Path, str], Any]:
     if suffix == ".mat":
         return _open_mat
     if suffix in (".h5", ".hdf5", ".hdf"):
-        return _open_hdf5
+        return lambda file, key: _open_hdf5(file, key or _only(key, list_variables(file), file))
     if suffix == ".zarr":
         return _open_zarr
     if suffix in (".csv", ".tsv", ".txt"):
-        return _read_text
+        return lambda file, _key: _read_text(file, step)
     raise InputError(
         "unknown kind of array",
         file=file,
@@ -105,15 +111,17 @@ def _opener(file: Path) -> Callable[[Path, str], Any]:
     )
 
 
-def _read_text(file: Path, _key: str) -> NDArray[np.float64]:
+def _read_text(file: Path, step: float | None) -> NDArray[np.float64]:
     """Read a table of numbers, with or without names of its columns."""
     first = first_fields(file, "an array")
     # pandas writes numbers from 0 on for columns without names
     header = not all(map(is_number, first)) or (len(first) > 1 and first == [str(i) for i in range(len(first))])
     table = read_text_table(file, "an array", header=header)
-    columns = [numbers(fields, file, str(i + 1)) for i, fields in enumerate(zip(*table.rows, strict=True))]
+    columns = [
+        numbers(fields, file, str(i + 1), missing=True) for i, fields in enumerate(zip(*table.rows, strict=True))
+    ]
     values = np.stack(columns, axis=1) if columns else np.zeros((0, 0))
-    check_no_clock(table.header, values, file)
+    check_no_clock(table.header, values, file, step)
     return values
 
 

@@ -16,9 +16,9 @@ import numpy as np
 
 from b2m_encoding.data.cifti import open_cifti
 from b2m_encoding.data.clip_columns import BIDS_CLIPS, ClipColumns
-from b2m_encoding.data.entities import RUN_ENTITIES, BidsFile, inherited, subject_files
+from b2m_encoding.data.entities import BidsFile, event_table, subject_files
 from b2m_encoding.data.recording import Recording, Series, assemble
-from b2m_encoding.data.sidecars import check_length, repetition_time, start_time
+from b2m_encoding.data.sidecars import repetition_time, start_time, volumes_cut
 from b2m_encoding.data.surface import open_gifti, other_hemisphere
 from b2m_encoding.data.volume import open_volumes, read_mask
 from b2m_encoding.errors import InputError, Problems
@@ -33,8 +33,6 @@ SURFACES = (*STANDARD, *ALIASES, "fsnative")
 DENSITIES = ("91k", "170k")
 MESHES = {"fsaverage5": "10k", "fsaverage6": "41k", "fsaverage": "164k", "fsLR": "32k"}
 """Surfaces, and the density by which their vertices may be counted in names of files."""
-OTHER_TABLES = {"tsv.gz": "unpack it (gunzip)", "csv": "save it with tabs, or rename it if it is no table"}
-"""Endings of event tables that BIDS does not know, and what to do."""
 GRIDS = {"res", "den"}
 """Entities of spaces that are resampled to another grid."""
 EXTENSIONS = {"surface": ("func.gii",), "cifti": ("dtseries.nii",), "volume": ("nii.gz", "nii")}
@@ -142,6 +140,7 @@ def read_bids(
     trust_header: bool = True,
     clips: ClipColumns = BIDS_CLIPS,
     tr: float | None = None,
+    cut_at_start: int | None = None,
 ) -> Recording:
     """Open one subject's runs of some tasks.
 
@@ -172,6 +171,9 @@ def read_bids(
         Columns of the events that name clips.
     tr : float, optional
         Repetition time, s, where neither sidecars nor headers state it; they may not contradict it.
+    cut_at_start : int, optional
+        Volumes that were cut off at the start of preprocessed runs, from the first of which events count; what else
+        they lack of their raw series was cut off at their end.
 
     Raises
     ------
@@ -190,21 +192,24 @@ def read_bids(
     tables: dict[str, Path] = {}
     seconds: dict[str, float] = {}
     started: dict[str, float | None] = {}
+    cut: dict[str, tuple[int, int]] = {}
     for name, file in files.items():
         with problems.collect():
             series[name] = open_run(file, place, masks)
             if derivatives is not None:
-                check_length(root, file, series[name])
+                cut[name] = volumes_cut(root, file, series[name], cut_at_start)
         with problems.collect():
             seconds[name] = repetition_time(root, file, series.get(name), tr, trust_header=trust_header)
             started[name] = start_time(root, file, series.get(name), seconds[name])
         with problems.collect():
-            tables.update(_event_table(root, file))
+            tables.update(event_table(root, file))
     if len(set(seconds.values())) > 1:
         problems.found.append(InputError("runs differ in repetition time", file=derivatives or root, found=seconds))
     problems.raise_any()
     recording = assemble(subject, series, place, tr=next(iter(seconds.values())), trust_header=False, more_inputs=masks)
-    return recording.starting_at(started).with_events(tables, clips=clips)
+    recording = recording.starting_at(started).after({name: first for name, (first, _) in cut.items()})
+    shortened = [name for name, (_, last) in cut.items() if last]
+    return recording.with_events(tables, clips=clips, shortened=shortened)
 
 
 def find_runs(
@@ -299,51 +304,14 @@ def _place(
 def _mask_beside(file: BidsFile) -> Path:
     """Path of the brain mask of a run: that of its own name, or one that applies to it."""
     own = {key: value for key, value in file.entities.items() if key != "desc"}
-    masks = [BidsFile.parse(path) for path in sorted(file.path.parent.glob("sub-*_desc-brain_mask.nii*"))]
+    patterns = ("sub-*_desc-brain_mask.nii*", "sub-*_bold_*brainmask.nii*")
+    masks = [BidsFile.parse(path) for one in patterns for path in sorted(file.path.parent.glob(one))]
     of_run = BidsFile(file.path, {**own, "desc": "brain"}, "", "")
     applying = [mask for mask in masks if mask.applies_to(of_run) and mask.entities.get("space") == own.get("space")]
     if applying:
         return max(applying, key=lambda mask: len(mask.entities)).path
     stem = re.sub(r"(_desc-[A-Za-z0-9+]+)?(_bold)?$", "", file.path.name.split(".")[0])
     return file.path.with_name(f"{stem}_desc-brain_mask.nii.gz")
-
-
-def _event_table(root: Path, file: BidsFile) -> dict[str, Path]:
-    """The event table that applies to a run, if there is one."""
-    tables = inherited(root, file, "events", "tsv")
-    own = [table for table in tables if BidsFile.parse(table).applies_to(_of_run(file))]
-    if not own and len(tables) > 1:
-        raise InputError(
-            "several event tables could be of a run whose name does not tell them apart",
-            file=file.path,
-            found=", ".join(table.name for table in tables),
-            expected="one table of this run",
-            fix="responses of several runs joined in one file cannot be read; use those of single runs",
-        )
-    if not tables:
-        for ending, fix in OTHER_TABLES.items():
-            if others := inherited(root, file, "events", ending):
-                raise InputError(
-                    "the events of a run are in a format that BIDS does not know",
-                    file=others[0],
-                    expected=f"{others[0].name.removesuffix(ending)}tsv, with tabs between the columns",
-                    fix=fix,
-                )
-    twins = [t for t in tables[1:] if t.parent == tables[0].parent and _entities(t) == _entities(tables[0])]
-    if twins:
-        raise InputError(
-            "two event tables claim to be of the same run", file=tables[0], found=twins[0].name, fix="remove one"
-        )
-    return {file.run: tables[0]} if tables else {}
-
-
-def _of_run(file: BidsFile) -> BidsFile:
-    """The run of a response file."""
-    return BidsFile(file.path, {k: v for k, v in file.entities.items() if k in ("sub", *RUN_ENTITIES)}, "", "")
-
-
-def _entities(path: Path) -> Mapping[str, str]:
-    return BidsFile.parse(path).entities
 
 
 def _plainer(first: BidsFile, second: BidsFile) -> BidsFile:

@@ -26,8 +26,28 @@ if TYPE_CHECKING:
 
 Kept = dict[str, NDArray[np.bool_]]
 WHAT = "a table of confounds"
+FIRST = 5
+"""Rows at the start of a table in which values may be missing: derivatives, measures of motion."""
 ENDINGS = ("timeseries", "regressors")
 """Suffixes of the tables of fMRIPrep, since 20.2 and before."""
+BEFORE_1_2 = {
+    **{name: f"trans_{name.lower()}" for name in "XYZ"},
+    **{f"Rot{name}": f"rot_{name.lower()}" for name in "XYZ"},
+    "CSF": "csf",
+    "WhiteMatter": "white_matter",
+    "GlobalSignal": "global_signal",
+    "FramewiseDisplacement": "framewise_displacement",
+    "stdDVARS": "std_dvars",
+    "non-stdDVARS": "dvars",
+}
+"""Columns of fMRIPrep before 1.2, and their names since."""
+NUMBERED = {
+    r"([at])CompCor(\d+)": r"\1_comp_cor_\2",
+    r"Cosine(\d+)": r"cosine\1",
+    r"NonSteadyStateOutlier(\d+)": r"non_steady_state_outlier\1",
+    r"AROMAAggrComp(\d+)": r"aroma_motion_\1",
+}
+"""The same of columns with numbers."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +94,7 @@ def load_fmriprep_confounds(
                 found = first_line(error) if explained else "a column that does not hold numbers"
                 raise InputError(f"the confounds of run {name} cannot be had", file=files[-1], found=found) from error
             _check_rows(len(table), recording.responses.runs, name, files[-1])
-            if not np.isfinite(table.to_numpy(dtype=float)).all():
-                raise InputError("a table of confounds holds values that are not numbers", file=files[-1])
+            _check_finite(table, files[-1])
             kept[name] = np.ones(rows.stop - rows.start, dtype=bool)
             if sample_mask is not None:
                 kept[name] = np.isin(np.arange(rows.stop - rows.start), sample_mask)
@@ -88,7 +107,7 @@ def load_fmriprep_confounds(
 def read_confound_tables(files: Mapping[str, Path], runs: Runs) -> dict[str, pd.DataFrame]:
     """Read one table of confounds per run: TSV or CSV with a header, or numbers between white space.
 
-    A value that is missing in the first row (a derivative) becomes its column's mean.
+    Values that are missing in the first rows (derivatives) become their column's mean.
 
     Raises
     ------
@@ -99,9 +118,8 @@ def read_confound_tables(files: Mapping[str, Path], runs: Runs) -> dict[str, pd.
     for name, path in files.items():
         with problems.collect():
             table = read_numbers(path, WHAT)
-            table.iloc[:1] = table.iloc[:1].fillna(table.mean())
-            if not np.isfinite(table.to_numpy()).all():
-                raise InputError("a table of confounds holds values that are not numbers", file=path)
+            table.iloc[:FIRST] = table.iloc[:FIRST].where(table.notna().cummax().iloc[:FIRST], table.mean(), axis=1)
+            _check_finite(table, path)
             _check_rows(len(table), runs, name, path)
             tables[name] = table
     problems.raise_any()
@@ -121,6 +139,7 @@ def read_censoring(files: Mapping[str, Path], runs: Runs) -> Kept:
     for name, path in files.items():
         with problems.collect():
             values = read_numbers(path, "a censoring file").to_numpy()
+            values = values.T if len(values) == 1 else values  # all on one line
             if values.shape[1] != 1 or not np.isfinite(values).all():
                 raise InputError("a censoring file holds one number per line", file=path, found=values.shape)
             _check_rows(len(values), runs, name, path)
@@ -145,10 +164,12 @@ def framewise_displacement(path: Path) -> NDArray[np.float64] | None:
     import pandas as pd
 
     try:
-        table = pd.read_csv(_table_beside(path), sep="\t", na_values=["n/a"], usecols=["framewise_displacement"])
-    except (InputError, ValueError, OSError):
+        wanted = ("framewise_displacement", "FramewiseDisplacement")
+        table = pd.read_csv(_table_beside(path), sep="\t", na_values=["n/a"], usecols=lambda name: name in wanted)
+        column = table.rename(columns=BEFORE_1_2)["framewise_displacement"]
+    except (InputError, ValueError, OSError, KeyError):
         return None
-    values = pd.to_numeric(table["framewise_displacement"], errors="coerce").to_numpy(dtype=np.float64)
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
     return values if np.isfinite(values).any() else None
 
 
@@ -170,12 +191,14 @@ def _alone(path: Path, table: Path) -> Iterator[str | list[str]]:
     desc, kind = BidsFile.parse(path).entities.get("desc", "preproc"), path.name.partition(".")[2]
     with TemporaryDirectory() as folder:
         stem = Path(folder) / "sub-01_task-run"
-        stem.with_name(f"{stem.name}_desc-confounds_{BidsFile.parse(table).suffix}.tsv").symlink_to(table.resolve())
+        own = stem.with_name(f"{stem.name}_desc-confounds_{BidsFile.parse(table).suffix}.tsv")
+        if table.name.endswith("_bold_confounds.tsv"):
+            _renamed(table).to_csv(own, sep="\t", index=False, na_rep="n/a")
+        else:
+            own.symlink_to(table.resolve())
         sidecar = table.with_suffix(".json")
         if sidecar.is_file():
-            stem.with_name(f"{stem.name}_desc-confounds_{BidsFile.parse(table).suffix}.json").symlink_to(
-                sidecar.resolve()
-            )
+            own.with_suffix(".json").symlink_to(sidecar.resolve())
         names = {
             "func.gii": [f"{stem}_hemi-{hemi}_space-fsaverage5_bold.func.gii" for hemi in "LR"],
             "dtseries.nii": [f"{stem}_space-fsLR_den-91k_bold.dtseries.nii"],
@@ -185,6 +208,19 @@ def _alone(path: Path, table: Path) -> Iterator[str | list[str]]:
         yield names if len(names) > 1 else names[0]
 
 
+def _renamed(path: Path) -> pd.DataFrame:
+    """A table of fMRIPrep before 1.2 as later ones have it, with the derivatives and squares that it lacks."""
+    import pandas as pd
+
+    table = pd.read_csv(path, sep="\t", na_values=["n/a"]).rename(columns=BEFORE_1_2)
+    for before, since in NUMBERED.items():
+        table = table.rename(columns=lambda name, before=before, since=since: re.sub(f"^{before}$", since, name))
+    known = [name for name in BEFORE_1_2.values() if name in table and not name.endswith(("displacement", "dvars"))]
+    steps = table[known].diff().add_suffix("_derivative1")
+    both = pd.concat([table[known], steps], axis=1)
+    return pd.concat([table, steps, (both**2).add_suffix("_power2")], axis=1)
+
+
 def _table_beside(path: Path) -> Path:
     """Path of fMRIPrep's table of confounds of a response file: the one whose entities say that it is of the same run.
 
@@ -192,7 +228,8 @@ def _table_beside(path: Path) -> Path:
     """
     own = {key: value for key, value in BidsFile.parse(path).entities.items() if key in ("sub", *RUN_ENTITIES)}
     of_run = BidsFile(path, {**own, "desc": "confounds"}, "", "")
-    there = [BidsFile.parse(one) for one in sorted(path.parent.glob("sub-*_desc-confounds_*.tsv"))]
+    patterns = ("sub-*_desc-confounds_*.tsv", "sub-*_bold_confounds.tsv")
+    there = [BidsFile.parse(one) for pattern in patterns for one in sorted(path.parent.glob(pattern))]
     applying = [one for one in there if one.suffix in ENDINGS and one.applies_to(of_run)]
     if applying:
         best = max(applying, key=lambda one: (len(one.entities), one.suffix == ENDINGS[0]))
@@ -211,6 +248,19 @@ def _spelt(path: Path, key: str) -> str:
     """Value of an entity as the name of a file spells it (``run-1``)."""
     found = re.search(rf"(?:^|_){key}-([A-Za-z0-9+]+)", path.name)
     return found[1] if found else ""
+
+
+def _check_finite(table: pd.DataFrame, path: Path) -> None:
+    """Raise with the first value of a table that is no number."""
+    rows, columns = np.nonzero(~np.isfinite(table.to_numpy(dtype=float)))
+    if len(rows):
+        raise InputError(
+            "a table of confounds holds values that are not numbers",
+            file=path,
+            found=f"column {table.columns[columns[0]]}, row {rows[0] + 1}",
+            expected="numbers; they may be missing in the first rows only",
+            fix="leave the column out, or fill it",
+        )
 
 
 def _check_rows(n_rows: int, runs: Runs, run: str, path: Path) -> None:

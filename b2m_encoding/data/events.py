@@ -23,6 +23,7 @@ from b2m_encoding.io.text_tables import (
     numbers,
     plain_label,
     read_text_table,
+    without_unit,
 )
 from b2m_encoding.runs import Runs
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NOTHING", "check_events", "clip_label", "label_clips", "read_events"]
 WHAT = "an event table"
+ROUNDING = 1e-3
+"""Seconds by which differences of times are below 0 without being wrong."""
 
 
 def read_events(
@@ -85,11 +88,15 @@ def read_events(
     table["duration"] = numbers(durations, path, "duration")
     for name in (name for name in table if name not in ("onset", "duration")):
         table[name] = ["n/a" if field in MISSING_NAMES else plain_label(field) for field in table[name]]
-    if (table["duration"] < 0).any():
-        row = int((table["duration"] < 0).argmax())
+    if (table["duration"] < -ROUNDING).any():
+        row = int((table["duration"] < -ROUNDING).argmax())
         raise InputError(
-            f"event {row + 1} has a negative duration", file=path, found=f"{table['duration'].iloc[row]:g} s"
+            f"event {row + 1} has a negative duration",
+            file=path,
+            found=f"{table['duration'].iloc[row]:g} s",
+            expected="seconds, or n/a where it is not known",
         )
+    table["duration"] = table["duration"].clip(lower=0.0)
     return _with_onsets(table, path)
 
 
@@ -101,7 +108,8 @@ def _named_columns(path: Path, required: tuple[str, ...]) -> TextTable:
         first: Sequence[str] = table.header
     except InputError as error:
         problem, first = error, first_fields(path, WHAT)
-    if first and is_number(first[0]):
+    unnamed = problem is not None or not set(required) <= set(map(without_unit, first))
+    if unnamed and first and is_number(first[0]):
         raise InputError(
             "an event table has no names of its columns",
             file=path,
@@ -115,10 +123,10 @@ def _named_columns(path: Path, required: tuple[str, ...]) -> TextTable:
 
 
 def _lower_case(table: TextTable, required: tuple[str, ...]) -> TextTable:
-    """The table with required names as they are wanted, where they differ in the case of letters alone."""
+    """The table with required names as they are wanted, where they differ in the case of letters, or have a unit."""
     names = list(table.header)
     for wanted in required:
-        alike = [i for i, name in enumerate(names) if name.lower() == wanted]
+        alike = [i for i, name in enumerate(names) if without_unit(name) == wanted]
         if wanted not in names and len(alike) == 1:
             names[alike[0]] = wanted
     return TextTable(tuple(names), table.rows)
@@ -153,15 +161,16 @@ def check_events(table: pd.DataFrame, runs: Runs, run: str, path: Path) -> None:
     """
     rows = runs.slices[run]
     n_volumes = rows.stop - rows.start
-    seconds, end = n_volumes * runs.tr, table["onset"] + table["duration"]
+    first = max(float(runs.time[rows.start]), 0.0)  # later than 0 where volumes were cut off
+    seconds, end = first + n_volumes * runs.tr, table["onset"] + table["duration"]
     late = np.flatnonzero(table["onset"] > seconds + runs.tr + 1e-6)
-    if len(late) or (len(table) and (end < 0).all()):
+    if len(late) or (len(table) and (end < first).all()):
         i = int(late[0]) if len(late) else 0
         raise InputError(
             f"event {i + 1} lies beyond the run" if len(late) else "all events end before the run begins",
             file=path,
             found=f"{table['onset'].iloc[i]:g} to {end.iloc[i]:g} s in {run}",
-            expected=f"0 to {seconds:g} s ({n_volumes} volumes of {runs.tr:g} s)",
+            expected=f"{first:g} to {seconds:g} s ({n_volumes} volumes of {runs.tr:g} s)",
             fix="check that events and volumes belong to the same run",
         )
 

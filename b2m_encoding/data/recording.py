@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from b2m_encoding.data.clips import ClipLabels, Played, columns_of, played_clips
 from b2m_encoding.data.events import check_events, label_clips, read_events
 from b2m_encoding.data.recent import recent
 from b2m_encoding.data.responses import Responses
-from b2m_encoding.errors import InputError, Problems
+from b2m_encoding.errors import InputError, Problems, notice
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces.space import Space
 
@@ -98,10 +98,31 @@ class Recording:
         shifted = replace(runs, time=np.round(time, 9), instant=runs.tr / 2)
         return replace(self, responses=self.responses.with_runs(shifted))
 
+    def after(self, volumes: Mapping[str, int]) -> Recording:
+        """The same recording, whose runs begin so many volumes after the first one, from which events count."""
+        runs, time = self.responses.runs, self.responses.runs.time.copy()
+        for run, number in volumes.items():
+            time[runs.slices[run]] += number * runs.tr
+        return replace(self, responses=self.responses.with_runs(replace(runs, time=np.round(time, 9))))
+
     def with_events(
-        self, files: Mapping[str, Path], columns: tuple[str, ...] | None = None, clips: ClipColumns = BIDS_CLIPS
+        self,
+        files: Mapping[str, Path],
+        columns: tuple[str, ...] | None = None,
+        clips: ClipColumns = BIDS_CLIPS,
+        shortened: Collection[str] = (),
     ) -> Recording:
         """Read the event tables of runs; where they name stimuli, label the clip of each sample.
+
+        Parameters
+        ----------
+        files : mapping of run name to Path
+        columns : tuple of str, optional
+            Names of the columns of tables without a header.
+        clips : ClipColumns
+            Columns that name clips.
+        shortened : collection of str
+            Runs whose last volumes were cut off: events after the last one are left out.
 
         Raises
         ------
@@ -115,6 +136,8 @@ class Recording:
                 if run not in runs.slices:
                     raise InputError("events are given for a run that has no image", found=run, expected=runs.names)
                 table = read_events(path, columns=columns)
+                if run in shortened:
+                    table = _until_end(table, runs, run, path)
                 check_events(table, runs, run, path)
                 events[run] = table
         problems.raise_any()
@@ -163,6 +186,15 @@ class Recording:
             used[runs.slices[name]] &= mask
         responses = self.responses.with_runs(replace(runs, used=used)).cleaned(cleaning, confounds)
         return replace(self, responses=responses, inputs=(*self.inputs, *inputs))
+
+
+def _until_end(table: pd.DataFrame, runs: Runs, run: str, path: Path) -> pd.DataFrame:
+    """The events that begin before the last volume of a run ends."""
+    inside = table["onset"] < float(runs.time[runs.slices[run]][-1]) + runs.tr
+    if inside.all() or not inside.any():
+        return table
+    notice(f"{path}: {int((~inside).sum())} events after the last volume, behind which others were cut, are left out")
+    return table[inside].reset_index(drop=True)
 
 
 def assemble(

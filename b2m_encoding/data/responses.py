@@ -210,7 +210,7 @@ def average_repeats(values: NDArray[np.floating], runs: Runs) -> tuple[NDArray[n
     Raises
     ------
     InputError
-        If presentations of one clip differ in length.
+        If presentations of one clip differ in length by more than a sample.
     """
     runs.check_length(values)
     groups = rows_of_repeats(runs)
@@ -222,14 +222,18 @@ def average_repeats(values: NDArray[np.floating], runs: Runs) -> tuple[NDArray[n
 def rows_of_repeats(runs: Runs) -> list[list[int]]:
     """List the used samples of every moment of every clip, in order of first presentation.
 
+    Where presentations of a clip differ by one sample, as clocks of stimulus programs jitter, the last one is left out.
+
     Raises
     ------
     InputError
-        If no clip is presented, or presentations of one clip differ in length.
+        If no clip is presented, or presentations of one clip differ in length by more than a sample.
     """
     groups: dict[tuple[str, int], list[int]] = {}
+    lengths: dict[str, set[int]] = {}
     for rows in runs.presentations:
         if runs.used[rows].any():
+            lengths.setdefault(str(runs.clip[rows.start]), set()).add(rows.stop - rows.start)
             for position, row in enumerate(range(rows.start, rows.stop)):
                 groups.setdefault((str(runs.clip[row]), position), []).append(row)
     if not groups:
@@ -237,10 +241,17 @@ def rows_of_repeats(runs: Runs) -> list[list[int]]:
             "there are no clips to average",
             fix="name the clips in the events (column stim_file), or leave repeats as they are",
         )
-    counts: dict[str, set[int]] = {}
-    for (clip, _), repeats in groups.items():
-        counts.setdefault(clip, set()).add(len(repeats))
-    uneven = [clip for clip, number in counts.items() if len(number) > 1]
-    if uneven:
-        raise InputError("presentations of a clip differ in length", found=f"clip {uneven[0]}")
-    return [known for same in groups.values() if (known := [row for row in same if runs.used[row]])]
+    for clip, own in lengths.items():
+        if max(own) - min(own) > 1:
+            raise InputError(
+                "presentations of a clip differ in length",
+                found=f"{max(own)} and {min(own)} samples of clip {clip}",
+                expected="the same number, or one more",
+                fix="correct the durations in the events, or give presentations that broke off a name of their own "
+                "(stim_file); average_repeats = false leaves repeats as they are",
+            )
+    return [
+        known
+        for (clip, position), same in groups.items()
+        if position < min(lengths[clip]) and (known := [row for row in same if runs.used[row]])
+    ]

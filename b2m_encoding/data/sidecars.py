@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from b2m_encoding.data.entities import RUN_ENTITIES, BidsFile, inherited, subject_files
+from b2m_encoding.data.entities import BidsFile, inherited, subject_files
 from b2m_encoding.data.files import open_image, read_json
 from b2m_encoding.data.recording import Series, check_repetition_time
 from b2m_encoding.errors import InputError, notice
@@ -114,25 +114,62 @@ def start_time(root: Path, file: BidsFile, series: Series | None, tr: float) -> 
     return seconds
 
 
-def check_length(root: Path, file: BidsFile, series: Series) -> None:
-    """Raise if a preprocessed run has another number of volumes than its raw series, where that is there.
+def volumes_cut(root: Path, file: BidsFile, series: Series, at_start: int | None = None) -> tuple[int, int]:
+    """Volumes that a preprocessed run lacks at its start and at its end; its raw series tells how many, if it is there.
 
     Events count from the first raw volume. Programs that cut off or censor volumes (XCP-D) shift what follows these.
+
+    Parameters
+    ----------
+    root : Path
+        The raw data set.
+    file : BidsFile
+        Response file of the run.
+    series : Series
+        The opened file.
+    at_start : int, optional
+        Volumes that the study states were cut off at the start; all others at the end.
+
+    Raises
+    ------
+    InputError
+        If the numbers of volumes differ and nothing states where volumes were cut off, or not as stated.
     """
-    own = BidsFile(file.path, {k: v for k, v in file.entities.items() if k in ("sub", *RUN_ENTITIES)}, "", "")
+    own = file.of_run()
     files = [one for one in subject_files(root, own.entities["sub"]) if own.applies_to(one)]
     raw = [one for one in files if one.suffix == "bold" and one.extension in ("nii.gz", "nii")]
     lengths = {one.path: length for one in raw if (length := _n_volumes(one.path)) is not None}
-    if lengths and series.n_samples not in lengths.values():
-        path, length = next(iter(lengths.items()))
+    if not lengths:
+        return at_start or 0, 0
+    path, length = next(iter(lengths.items()))
+    missing = 0 if series.n_samples in lengths.values() else length - series.n_samples
+    stated = _discarded(root, file) if at_start is None else at_start
+    if missing == 0 and at_start is None:
+        return 0, 0
+    if stated is None or not stated <= missing or (at_start is None and stated != missing):
         raise InputError(
-            "a preprocessed run has another number of volumes than its raw series, from which its events count",
+            "a preprocessed run has another number of volumes than its raw series, from which its events count"
+            if missing
+            else "a preprocessed run has as many volumes as its raw series, from which events count",
             file=file.path,
-            found=f"{series.n_samples} volumes",
+            found=f"{series.n_samples} volumes"
+            + ("" if stated is None else f", {stated} stated to be cut off at the start"),
             expected=f"{length}, as in {path.name}",
-            fix="take responses from which no volume was cut off or censored (discard and confounds under [data] do "
-            "that); or name as root a data set without raw images, whose events count from the first volume left",
+            fix="give cut_at_start under [data]: the volumes that were cut off at the start of runs, 0 if all that are "
+            "missing were cut off at the end (noise volumes). Otherwise take responses from which none was cut off or "
+            "censored (discard and confounds do that); or name as root a data set without raw images, whose events "
+            "count from the first volume left",
         )
+    return stated, missing - stated
+
+
+def _discarded(root: Path, file: BidsFile) -> int | None:
+    """Volumes cut off at the start as a sidecar of a derivative states, which is no copy of the raw one."""
+    raw = inherited(root, file, "bold", "json")
+    derived = [path for path in _beside(file) if path not in raw]
+    key = "NumberOfVolumesDiscardedByUser"
+    found = None if _stated(raw, key) else _stated(derived, key)
+    return None if found is None else int(found[1])
 
 
 def _n_volumes(path: Path) -> int | None:

@@ -64,7 +64,7 @@ def read_hemispheres(left: Path, right: Path, space: SurfaceSpace) -> NDArray[np
 
 def other_hemisphere(left: Path, hemi: str) -> Path:
     """The file of a hemisphere that belongs to the left one's."""
-    return left.with_name(re.sub(r"hemi-L(?=[_.])", f"hemi-{hemi}", left.name))
+    return left.with_name(re.sub(r"(?<=hemi-)L(?=[_.])|(?<=\.)L(?=\.func)", hemi, left.name))
 
 
 def _header(path: Path, hemi: Hemisphere, space: SurfaceSpace) -> tuple[int, float | None]:

@@ -52,7 +52,7 @@ def read_table(path: str | Path, subject: str, regions: tuple[str, ...], tr: flo
             expected=f"{len(regions)} ({', '.join(regions)})",
         )
     values = table.to_numpy(dtype=float)
-    check_no_clock(named, values, path)
+    check_no_clock(named, values, path, tr)
     runs = Runs.from_lengths([len(values)], tr)
     return Recording(
         subject,

@@ -10,7 +10,7 @@ import numpy as np
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError, notice
-from b2m_encoding.io.text_tables import plain_label
+from b2m_encoding.io.text_tables import is_number, plain_label
 from b2m_encoding.runs import Runs
 
 if TYPE_CHECKING:
@@ -73,10 +73,13 @@ def event_features(
 
 
 def tell_alike(labels: Iterable[str], column: str) -> None:
-    """Log labels that differ in nothing but the case of letters, blanks or dashes: most likely they are one."""
+    """Log labels that differ in nothing but the case of letters, blanks or dashes: most likely they are one.
+
+    Numbers are not alike, and a dash before a digit is a minus unless it follows a letter or a digit (``shift_-2``).
+    """
     plain: dict[str, list[str]] = {}
-    for label in sorted(set(labels)):
-        plain.setdefault(re.sub(r"[\s_-]+", "", label).casefold(), []).append(label)
+    for label in sorted(one for one in set(labels) if not is_number(one)):
+        plain.setdefault(re.sub(r"[\s_]+|(?<=[^\W_])-|-(?!\d)", "", label).casefold(), []).append(label)
     for alike in plain.values():
         if len(alike) > 1:
             names = ", ".join(map(repr, alike))

@@ -1,19 +1,18 @@
-"""Speech transcripts: words of a Praat TextGrid or of a table, word rate, and the words before each sample."""
+"""Speech transcripts: words of a file with their times, word rate, and the words before each sample."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from b2m_encoding._typing import Float32, Float64
 from b2m_encoding.errors import InputError, notice
-from b2m_encoding.io.parsing import parse_json
+from b2m_encoding.features.transcript_files import Row, json_rows, subtitle_rows, textgrid_rows
 from b2m_encoding.io.presence import require_file
-from b2m_encoding.io.text_tables import decoded, numbers, read_text_table
+from b2m_encoding.io.text_tables import numbers, read_text_table, without_unit
 
 SILENCES = {"", "sp", "sil", "<sil>", "<p>", "n/a"}
 NOISES = {"spn", "sentence_start", "sentence_end", "br", "lg", "ls", "ns", "cg"}
@@ -26,18 +25,16 @@ PHRASES = 0.25
 """Share of texts of several words (New York) above which a transcript is one of phrases."""
 SOME = 2
 """Such texts that are none to worry about."""
-ONSETS, WORDS = ("onset", "start", "begin"), ("word", "text", "token", "label")
-ENDS = ("end", "offset", "stop")
-"""Names of the columns of a table of words, in small letters."""
+ONSETS, WORDS = ("onset", "start", "begin", "tmin", "xmin"), ("word", "text", "token", "label")
+ENDS = ("end", "offset", "stop", "tmax", "xmax")
+"""Names of the columns of a table of words, in small letters, without units."""
 LAST_WORD = 0.3
 """Seconds of the last word of a table that states no ends."""
 PUNCTUATION = frozenset(
     ".,;:!?'\"*#/()-_\u2026\u2013\u2014\u00bf\u00a1\u00ab\u00bb\u2018\u2019\u201c\u201d\u3001\u3002"
 )
-Row = tuple[float, float, str]
-"""Begin and end (s) and text of a word."""
-_VALUE = re.compile(r'"((?:[^"]|"")*)"|(?<!\S)([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?!\S)')
-"""What counts in a text file of Praat, long or short: texts in quotes, and numbers that stand alone."""
+EARLY, ROUNDING = 0.05, 0.02
+"""Share of words that end before they begin above which columns are mistaken; seconds of that which are rounding."""
 
 
 @dataclass(frozen=True)
@@ -57,24 +54,26 @@ class Transcript:
 
 
 def read_transcript(path: Path) -> Transcript:
-    """Read a TextGrid, a table with the columns ``onset`` (s) and ``word``, or the words of an aligner in JSON.
+    """Read a TextGrid, a table with the columns ``onset`` (s) and ``word``, JSON of an aligner, or subtitles of words.
 
     A table may hold the ends of words in ``end`` or ``offset``, or their lengths in ``duration``; otherwise a word ends
     where the next one begins. Rows without a word or an onset are left out, as are noises in brackets (``{NS}``,
-    ``<eps>``), which is logged.
+    ``<eps>``), which is logged. A transcript may hold no word at all: that of an instrumental piece.
 
     Raises
     ------
     InputError
-        If the file is missing, lacks a column, contains no word, or its times cannot be seconds.
+        If the file is missing, lacks a column, holds words without onsets alone, or its times cannot be seconds.
     """
     require_file(path, "a transcript", folder=False)
     if path.suffix.lower() == ".textgrid" or b"ooTextFile" in path.read_bytes()[:200].replace(b"\0", b""):
         return read_textgrid(path)
     if path.suffix.lower() == ".json":
-        return _of_rows(path, _aligned(path))
+        return _of_rows(path, json_rows(path))
+    if path.suffix.lower() in (".srt", ".vtt"):
+        return _of_rows(path, subtitle_rows(path))
     table = read_text_table(path, "a transcript", ("onset", "word"))
-    names = {name.lower(): name for name in table.header}
+    names = {without_unit(name): name for name in reversed(table.header)}
     onset, word = (next((names[one] for one in kind if one in names), None) for kind in (ONSETS, WORDS))
     if onset is None or word is None:
         raise InputError(
@@ -100,22 +99,16 @@ def read_transcript(path: Path) -> Transcript:
 def read_textgrid(path: Path) -> Transcript:
     """Read the word tier of a TextGrid in one of Praat's text formats, long or short; silences are omitted.
 
-    The word tier is called ``word`` or ``words``, or is the only tier of intervals.
+    The word tier is called ``word`` or ``words``, also after the name of its speaker (``Alice - words``), or is the
+    only tier of intervals. Tiers of several speakers are read together.
 
     Raises
     ------
     InputError
-        If the file is missing, breaks off, is no such text, has several tiers and not one word tier, or contains no
-        word.
+        If the file is missing, breaks off, is no such text, or has several tiers and not one word tier.
     """
     require_file(path, "a transcript", folder=False)
-    tiers = _interval_tiers(path)
-    names = [name for name, _ in tiers]
-    named = [i for i, name in enumerate(names) if name.lower() in ("word", "words")]
-    if len(named) > 1 or (not named and len(names) > 1):
-        problem = "a transcript has several word tiers" if named else "a transcript has no word tier"
-        raise InputError(problem, file=path, found=names, expected="one tier that is called word or words")
-    return _of_rows(path, tiers[(named or [0])[0]][1] if tiers else [])
+    return _of_rows(path, textgrid_rows(path))
 
 
 def _of_rows(path: Path, rows: Sequence[Row]) -> Transcript:
@@ -124,7 +117,8 @@ def _of_rows(path: Path, rows: Sequence[Row]) -> Transcript:
     if noises := sorted({text for _, _, text in rows if not is_word(text) and text.lower() not in SILENCES}):
         more = " ..." if len(noises) > 5 else ""
         notice(f"{path}: what is no word is left out: {', '.join(noises[:5])}{more}")
-    if lost := sum(is_word(text) for _, _, text in rows) - sum(is_word(text) for _, _, text in known):
+    lost = sum(is_word(text) for _, _, text in rows) - sum(is_word(text) for _, _, text in known)
+    if lost:
         notice(f"{path}: words without an onset are left out: {lost}")
     following = [*(begin for begin, _, _ in known[1:]), known[-1][0] + LAST_WORD] if known else []
     spoken = [
@@ -132,12 +126,11 @@ def _of_rows(path: Path, rows: Sequence[Row]) -> Transcript:
         for (begin, end, text), after in zip(known, following, strict=True)
         if is_word(text)
     ]
-    if not spoken:
-        raise InputError("a transcript contains no words", file=path, expected="words with their onsets")
-    begins, ends, texts = zip(*spoken, strict=True)
-    transcript = Transcript(texts, np.array(begins), np.array(ends))
-    _check_words(path, transcript)
-    return transcript
+    if lost and not spoken:
+        raise InputError("no word of a transcript has an onset", file=path, expected="words with their onsets (s)")
+    begins, ends = np.array([row[:2] for row in spoken], dtype=np.float64).reshape(-1, 2).T
+    _check_words(path, transcript := Transcript(tuple(text for _, _, text in spoken), begins, ends))
+    return replace(transcript, end=np.maximum(begins, ends))
 
 
 def is_word(text: str) -> bool:
@@ -157,16 +150,19 @@ def is_word(text: str) -> bool:
 
 
 def _check_words(path: Path, words: Transcript) -> None:
-    """Raise if a word ends before it begins, times cannot be seconds, or rows hold phrases."""
-    if (early := np.flatnonzero(words.end < words.onset)).size:
+    """Raise if words end before they begin, times cannot be seconds, or rows hold phrases."""
+    if (early := np.flatnonzero(words.end < words.onset - ROUNDING)).size:
         at = int(early[0])
-        raise InputError(
-            "a word of a transcript ends before it begins",
-            file=path,
-            found=f"{words.text[at]!r} from {words.onset[at]:g} to {words.end[at]:g} s",
-            expected="ends in end, offset or stop; lengths in duration; all in seconds",
-        )
-    if len(words.onset) > 1 and (pause := float(np.median(np.diff(words.onset)))) > PAUSE:
+        found = f"{words.text[at]!r} from {words.onset[at]:g} to {words.end[at]:g} s"
+        if early.size > EARLY * len(words.text):
+            raise InputError(
+                "a word of a transcript ends before it begins",
+                file=path,
+                found=f"{found}, and {early.size - 1} more of {len(words.text)} words",
+                expected="ends in end, offset or stop; lengths in duration; all in seconds",
+            )
+        notice(f"{path}: {early.size} words end before they begin ({found}); they count as ending at their onset")
+    if len(words.onset) > 2 and (pause := float(np.median(np.diff(words.onset)))) > PAUSE:
         raise InputError(
             "the times of a transcript cannot be seconds",
             file=path,
@@ -183,69 +179,6 @@ def _check_words(path: Path, words: Transcript) -> None:
             expected="one word in each row or interval",
             fix="align the words, with the Montreal Forced Aligner or WhisperX",
         )
-
-
-def _aligned(path: Path) -> list[Row]:
-    """Words of an aligner in JSON: Gentle, Whisper and its kin, the Montreal Forced Aligner."""
-    try:
-        content = parse_json(decoded(path, "a transcript"))
-        if "tiers" in content:
-            return [(float(begin), float(end), str(text)) for begin, end, text in content["tiers"]["words"]["entries"]]
-        parts = [content] if "words" in content else content["segments"]
-        words = [word for part in parts for word in part["words"]]
-        texts = [str(word.get("word", word.get("text"))).strip() for word in words]
-        times = [(float(word.get("start", np.nan)), float(word.get("end", np.nan))) for word in words]
-        return [(*own, text) for own, text in zip(times, texts, strict=True)]
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            "a transcript in JSON holds no words of an aligner",
-            file=path,
-            found=f"{type(error).__name__}: {error}",
-            expected='"words", or "segments" with "words": each with "word", "start" and "end" (s)',
-            fix="write a table with the columns onset, end and word",
-        ) from error
-
-
-def _interval_tiers(path: Path) -> list[tuple[str, list[tuple[float, float, str]]]]:
-    """Names of the tiers of intervals, and the begin, end and text of each interval."""
-    values = [
-        float(found[2]) if found[2] else found[1].replace('""', '"').strip()
-        for found in _VALUE.finditer(decoded(path, "a transcript"))
-    ]
-    if any("chronological" in str(value) for value in values[:1]):
-        raise _broken(path, values[0])
-    tiers: list[tuple[str, list[tuple[float, float, str]]]] = []
-    place = 0
-    while place < len(values):
-        if values[place] not in ("IntervalTier", "TextTier"):
-            if tiers:  # more rows than a tier states
-                raise _broken(path, f"{values[place]!r} after the {len(tiers[-1][1])} rows of {tiers[-1][0]!r}")
-            place += 1
-            continue
-        width, head = (3 if values[place] == "IntervalTier" else 2), values[place + 1 : place + 5]
-        place += 5
-        n_rows = int(head[3]) if [type(value) for value in head] == [str, float, float, float] else -1
-        rows = [tuple(values[place + i * width : place + (i + 1) * width]) for i in range(n_rows)]
-        if n_rows < 0 or any([type(value) for value in row] != [float] * (width - 1) + [str] for row in rows):
-            raise _broken(
-                path, f"fewer than the {n_rows} rows of {head[0]!r}" if n_rows >= 0 else f"a tier with {head}"
-            )
-        place += n_rows * width
-        if width == 3:
-            tiers.append((str(head[0]), [(float(begin), float(end), str(text)) for begin, end, text in rows]))
-    return tiers
-
-
-def _broken(path: Path, found: object) -> InputError:
-    return InputError(
-        "a TextGrid breaks off, or is in another format",
-        file=path,
-        found=found,
-        expected="the long or the short text format of Praat",
-        fix="save it anew with Praat: Save as text file",
-    )
 
 
 def word_rate(transcript: Transcript, times: Float64, tr: float) -> Float32:

@@ -22,10 +22,10 @@ MISSING_NUMBERS = (*MISSING_NAMES, "NA", "na", "None", "none", "null", "NULL", "
 """Fields without a number."""
 LONGEST_RECORD = 100
 """Lines over which a quoted field may extend."""
-CLOCKS = re.compile(
-    "(times?|t|onset|sec(ond)?s?|s|ms|timestamp|vol(ume)?|tr|frame|scan|index|sample|row|n|unnamed)?", re.IGNORECASE
-)
-"""Names of columns of times, and of numbers of rows, without their units."""
+CLOCKS = re.compile(r"(time|t|onset|sec|second|timestamp)s?[\s_.]*[\[(]?((m?s)|secs?|seconds?)?[\])]?", re.IGNORECASE)
+"""Names of columns of times, with their unit or without."""
+COUNTERS = re.compile(r"(vol(ume)?|tr|frame|scan|index|sample|row)s?|unnamed.*", re.IGNORECASE)
+"""Names of columns of numbers of rows."""
 CLOCK_ROWS = 5
 """Rows from which on equal steps are no coincidence."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -123,6 +123,17 @@ def read_text_table(path: Path, what: str = "a table", names: Sequence[str] = ()
     separator = _separator(lines, names, header)
     rows = [_WORD.findall(line) for line in lines] if separator is None else _records(lines, separator, path, what)
     return _arranged(rows, path, what, header)
+
+
+def without_unit(name: str) -> str:
+    """Name of a column in small letters without the unit of its times, seconds.
+
+    Examples
+    --------
+    >>> [without_unit(name) for name in ("Onset (s)", "onset_sec", "start_time", "duration[s]", "words", "onset_ms")]
+    ['onset', 'onset', 'start', 'duration', 'words', 'onset_ms']
+    """
+    return re.sub(r"[\s_.]*(?:[\s_.]|[\[(])(?:s|secs?|seconds?|time)[\])]?$", "", name.strip().lower())
 
 
 def first_fields(path: Path, what: str = "a table") -> list[str]:
@@ -283,8 +294,11 @@ def numbers(fields: Sequence[str], path: Path | None, name: str, *, missing: boo
     return out
 
 
-def check_no_clock(names: Sequence[str], values: NDArray[np.float64], path: Path) -> None:
+def check_no_clock(names: Sequence[str], values: NDArray[np.float64], path: Path, step: float | None = None) -> None:
     """Raise if the first column of a table of measurements holds times, or numbers of rows: it is no measurement.
+
+    That is a column of such a name which rises by the sampling step, or counts its rows. Any other first column that
+    rises in equal steps is logged where it has no name, or that of a time.
 
     Parameters
     ----------
@@ -292,19 +306,28 @@ def check_no_clock(names: Sequence[str], values: NDArray[np.float64], path: Path
         Of the columns; empty where the table has no header.
     values : array, shape (n_rows, n_columns)
     path : Path
+    step : float, optional
+        Time from row to row, s.
     """
-    if len(values) < CLOCK_ROWS or (names and not CLOCKS.fullmatch(re.sub(r"\W.*", "", names[0].strip()))):
+    if len(values) < CLOCK_ROWS:
         return
     steps = np.diff(values, axis=0)
     even = (np.abs(steps - steps[0]) <= 1e-3 * np.abs(steps[0])).all(axis=0) & (steps[0] != 0)
-    if even[0] and not even.all():
+    name, rise = names[0].strip() if names else "", float(steps[0, 0])
+    counter, clock = bool(COUNTERS.fullmatch(name)), bool(CLOCKS.fullmatch(name))
+    if not even[0] or even.all() or rise < 0 or not (counter or clock or not names):
+        return
+    found = f"{name or 'values'} from {values[0, 0]:g} to {values[-1, 0]:g} in steps of {rise:g}"
+    sampled = step is not None and any(abs(rise - one) < 0.01 * one for one in (step, 1000 * step))
+    if (clock and sampled) or (counter and rise == 1 and values[0, 0] in (0, 1)):
         raise InputError(
             "the first column of a table holds times, or numbers of rows",
             file=path,
-            found=f"{names[0] if names else 'values'} from {values[0, 0]:g} to {values[-1, 0]:g} in equal steps",
+            found=found,
             expected="measurements only",
-            fix="remove the column",
+            fix="remove the column, or give it another name if it is a measurement",
         )
+    notice(f"{path}: the first column rises in equal steps ({found}); remove it if it holds times or numbers of rows")
 
 
 def plain_label(text: str) -> str:

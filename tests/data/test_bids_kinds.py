@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import nibabel as nib
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from b2m_encoding.data import Cleaning, read_bids
 from b2m_encoding.data.bids import SpaceQuery, list_subjects
-from b2m_encoding.data.confounds import FMRIPrepConfounds, load_fmriprep_confounds
+from b2m_encoding.data.confounds import FMRIPrepConfounds, framewise_displacement, load_fmriprep_confounds
 from b2m_encoding.errors import InputError, Problems, merged
 from b2m_encoding.features.events import event_features
 
@@ -277,3 +278,50 @@ def test_hemispheres_with_two_repetition_times(bids: BidsFolder) -> None:
     path.write_bytes(path.read_bytes().replace(b"2000", b"1500"))
     with pytest.raises(InputError, match=r"hemispheres differ in repetition time(?s:.)*1.5 s"):
         read(bids, "fsaverage5")
+
+
+def renamed_as_before_1_2(bids: BidsFolder) -> None:
+    """Give derivatives and their tables the names of fMRIPrep before 1.2."""
+    columns = {
+        f"{kind}_{axis}": f"{old}{axis.upper()}" for kind, old in (("trans", ""), ("rot", "Rot")) for axis in "xyz"
+    }
+    columns |= {"csf": "CSF", "white_matter": "WhiteMatter", "std_dvars": "stdDVARS"}
+    columns["framewise_displacement"] = "FramewiseDisplacement"
+    for path in list(bids.derivatives.rglob("sub-*")):
+        if not path.is_file():
+            continue
+        name = path.name.replace("_desc-preproc_bold", "_preproc").replace("_desc-brain_mask", "_brainmask")
+        name = name.replace("_desc-confounds_timeseries", "_bold_confounds")
+        name = re.sub(r"(_space-[A-Za-z0-9]+)(?=_preproc|_brainmask)", r"_bold\1", name)
+        name = re.sub(r"_hemi-([LR])_space-(\w+)_bold", r"_bold_space-\2.\1", name)
+        path = path.rename(path.with_name(name))
+        if name.endswith("confounds.tsv"):
+            lines = [line.split("\t") for line in path.read_text().splitlines()]
+            kept = [i for i, column in enumerate(lines[0]) if column in columns]
+            lines[0] = [columns.get(column, column) for column in lines[0]]
+            path.write_text("\n".join("\t".join(line[i] for i in kept) for line in lines) + "\n")
+        elif name.endswith("confounds.json"):
+            path.unlink()
+
+
+def test_fmriprep_before_1_2(bids: BidsFolder) -> None:
+    """Its names are found, and its columns are those of later ones: motion with its derivatives, scrubbing."""
+    choice = FMRIPrepConfounds(("motion", "wm_csf", "scrub"), {"motion": "full", "scrub": 0})
+    values = filled(bids)
+    surface = bids.surface("01", RUN)
+    now = load_fmriprep_confounds(read(bids), choice)[0]["task-listening_run-01"]  # type: ignore[arg-type]
+    renamed_as_before_1_2(bids)
+    assert not list(bids.derivatives.rglob("*desc-*"))
+    recording = read(bids)
+    assert np.array_equal(recording.responses.load(), values)  # type: ignore[attr-defined]
+    assert np.array_equal(read(bids, "fsaverage5").responses.load(), surface)  # type: ignore[attr-defined]
+    tables, _, files = load_fmriprep_confounds(recording, choice)  # type: ignore[arg-type]
+    assert [path.name for path in files] == [f"sub-01_{RUN}_bold_confounds.tsv"]
+    table = tables["task-listening_run-01"]
+    assert set(table) == set(now)
+    steps = np.diff(table["trans_x"])
+    assert np.allclose(table["trans_x"], now["trans_x"])
+    assert np.allclose(np.diff(table["trans_x_derivative1"][1:]), np.diff(steps))
+    displacement = framewise_displacement(files[0].with_name(f"sub-01_{RUN}_bold_space-T1w_preproc.nii.gz"))
+    assert displacement is not None
+    assert displacement[1] == 0.1

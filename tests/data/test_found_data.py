@@ -25,7 +25,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.features.audio import decode_audio
 from b2m_encoding.features.captions import read_captions
 from b2m_encoding.features.clips import Clip
-from b2m_encoding.features.events import event_features
+from b2m_encoding.features.events import event_features, tell_alike
 from b2m_encoding.features.stimuli import Stimuli
 from b2m_encoding.features.transcripts import read_transcript
 from b2m_encoding.io.presence import require_file
@@ -61,6 +61,35 @@ def test_volumes_that_preprocessing_cut_off_shift_the_events(bids, kept: slice) 
         InputError, match=r"another number of volumes than its raw series.*\n.*\n.*\n.*24, as in sub-01"
     ):
         read_bids(bids.root, "01", tasks=["listening"], space=MNI, derivatives=bids.derivatives)
+
+
+@pytest.mark.parametrize(
+    ("kept", "first"), [(slice(4, None), 4), (slice(0, -3), 0), (slice(4, -3), 4), (slice(4, None), None)]
+)
+def test_volumes_that_were_cut_off_as_stated(bids, kept: slice, first: int | None) -> None:
+    """By the study, or by a sidecar that is no copy of the raw one; events keep their times."""
+    one_run(bids, raw=True, kept=kept)
+    bids.events("01", RUN, ("4\t2\tsound", "20\t2\tvoice", "46\t2\tnoise"))
+    if first is None:
+        sidecar = next(bids.derivatives.rglob("*_bold.nii.gz"))
+        sidecar = sidecar.with_name(sidecar.name.replace("nii.gz", "json"))
+        sidecar.write_text('{"RepetitionTime": 2.0, "NumberOfVolumesDiscardedByUser": 4}')
+    options = {"tasks": ["listening"], "space": MNI, "derivatives": bids.derivatives}
+    recording = read_bids(bids.root, "01", cut_at_start=first, **options)
+    runs, (table,) = recording.responses.runs, recording.events.values()
+    assert runs.time[0] == 2.0 * (kept.start or 0)
+    assert len(table) == (3 if kept.stop is None else 2)
+    features = event_features(runs, recording.events, "trial_type", {"voice": ["voice"]})[:, 0]
+    assert runs.time[features == 1].tolist() == [20.0]
+    if first is not None:
+        with pytest.raises(InputError, match="25 stated to be cut off at the start"):
+            read_bids(bids.root, "01", cut_at_start=25, **options)
+
+
+def test_no_volume_was_cut_off(bids) -> None:
+    one_run(bids, raw=True)
+    with pytest.raises(InputError, match="has as many volumes as its raw series"):
+        read_bids(bids.root, "01", tasks=["listening"], space=MNI, derivatives=bids.derivatives, cut_at_start=4)
 
 
 @pytest.mark.parametrize("raw", [True, False])
@@ -152,7 +181,7 @@ def test_tables_of_windows(name: str, tmp_path: Path, caplog: pytest.LogCaptureF
     [
         ("4 4 1\n20 4 1\n", "no names of its columns"),
         ("4\t2\ta\n20\t2\tb\n", "no names of its columns"),
-        ("onset (s)\tduration (s)\tsound\n4\t4\ta\n", r"lacks a column.*\n.*\n.*onset \(s\), duration \(s\)"),
+        ("onset (ms)\tduration (ms)\tsound\n4\t4\ta\n", r"lacks a column.*\n.*\n.*onset \(ms\), duration \(ms\)"),
         ("onset\tduration\n0:00:04\t4\n", "a number such as 12.5"),
     ],
 )
@@ -215,7 +244,13 @@ NOISE = np.random.default_rng(0).standard_normal((8, 2))
         ("time,a,b", (CLOCK, *NOISE.T), True),
         ("Time (s),a,b", (CLOCK, *NOISE.T), True),
         ("volume,a,b", (1 + CLOCK / 2, *NOISE.T), True),
-        ("", (CLOCK, *NOISE.T), True),
+        ("", (CLOCK, *NOISE.T), False),
+        ("time,a,b", (CLOCK[::-1], *NOISE.T), False),
+        ("time,a,b", (CLOCK / 7, *NOISE.T), False),  # no step of volumes
+        ("time_ms,a,b", (1000 * CLOCK, *NOISE.T), True),
+        ("S,a,b", (CLOCK, *NOISE.T), False),
+        ("t-map,a,b", (CLOCK, *NOISE.T), False),
+        ("n,a,b", (CLOCK / 2, *NOISE.T), False),
         ("time,a,b", (NOISE[:, 0], *NOISE.T), False),  # a region of that name
         ("drift,a,b", (CLOCK, *NOISE.T), False),
         ("time,b", (CLOCK, CLOCK + 1), False),
@@ -227,7 +262,7 @@ def test_columns_of_times_are_no_measurements(
     path = tmp_path / "a.csv"
     lines = [header] * bool(header) + [",".join(map(repr, map(float, row))) for row in zip(*columns, strict=True)]
     path.write_text("\n".join(lines))
-    readers = [lambda: open_array(path), lambda: read_table(path, "01", (), 2.0)]
+    readers = [lambda: open_array(path, 2.0), lambda: read_table(path, "01", (), 2.0)]
     for read in readers if header else readers[:1]:
         with pytest.raises(InputError, match="holds times") if refused else nullcontext():
             read()
@@ -251,4 +286,21 @@ def test_labels_that_differ_in_their_spelling(other: str, told: bool, caplog: py
     events = pd.DataFrame({"onset": [2.0, 9.0], "duration": 2.0, f"kind of {other}": ["music", other]})
     runs = Runs.from_lengths({"r": 10}, 2.0)
     event_features(runs, {"r": events}, f"kind of {other}", {"music": ["music"]})
+    assert ("count as different" in caplog.text) == told
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (("-1", "1", "+1"), False),
+        (("1_0", "10"), False),
+        (("shift_-2", "shift_2"), False),
+        (("shift -2", "shift 2"), False),
+        (("A-1", "A1"), True),
+        (("low-pass", "Low pass"), True),
+        (("track-01", "track_01"), True),
+    ],
+)
+def test_a_minus_is_no_dash(labels: tuple[str, ...], told: bool, caplog: pytest.LogCaptureFixture) -> None:
+    tell_alike(labels, "trial_type")
     assert ("count as different" in caplog.text) == told

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from b2m_encoding.data import Cleaning, Responses, average_repeats
+from b2m_encoding.data.events import label_clips
 from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import Unplaced
@@ -46,6 +48,18 @@ def test_repeats_back_to_back_are_repeats(rng: np.random.Generator) -> None:
     averaged, kept = average_repeats(values, runs)
     assert np.allclose(averaged, np.concatenate([(values[:4] + values[4:8]) / 2, values[8:]]))
     assert [(part.start, part.stop) for part in kept.presentations] == [(0, 4), (4, 8)]
+
+
+@pytest.mark.parametrize("durations", [(29.98, 30.0, 30.02), (30.0, 29.98, 30.02), (30.02, 30.0, 29.98)])
+def test_repeats_whose_durations_jitter(durations: tuple[float, ...], rng: np.random.Generator) -> None:
+    """Where 30 s are 37.5 volumes, presentations of one clip have 37 or 38 samples: the last one is left out."""
+    events = pd.DataFrame({"onset": [4.0, 40.0, 80.0], "duration": durations, "stim_file": "a.wav"})
+    runs = label_clips(Runs.from_lengths({"r": 150}, 0.8), {"r": events}, {"r": Path("e.tsv")})
+    assert {part.stop - part.start for part in runs.presentations} == {37, 38}
+    values = rng.standard_normal((150, 2))
+    averaged, kept = average_repeats(values, runs)
+    assert len(kept) == 37
+    assert np.allclose(averaged, np.mean([values[part.start : part.start + 37] for part in runs.presentations], axis=0))
 
 
 def test_a_truncated_repeat_is_refused() -> None:

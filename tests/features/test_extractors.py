@@ -330,6 +330,9 @@ def test_arrays_of_each_subject(stimulation: StimulusTimeline, tmp_path: Path) -
         assert (array.values(own) == number).all()
     with pytest.raises(InputError, match=r"a feature file is missing[\s\S]*03_run-01.npy"):
         array.check(replace(stimulation, subject="03"))
+    for run, n in {"run-01": 30, "run-02": 32}.items():  # a single feature
+        np.save(tmp_path / f"04_{run}.npy", np.arange(n))
+    assert array.values(replace(stimulation, subject="04")).shape == (62, 1)
 
 
 @pytest.mark.parametrize(("shift", "heard"), [(0.0, True), (500.0, False), (-60.0, False)])
@@ -346,3 +349,25 @@ def test_transcripts_of_which_no_word_is_heard(
     else:
         with pytest.raises(InputError, match="no word of a transcript is heard"):
             words.check(own)
+
+
+@pytest.mark.parametrize("silent", ["onset,word\n", "onset,word\n300,word\n"])
+def test_instrumental_pieces_have_no_words(
+    silent: str, stimulation: StimulusTimeline, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A transcript without words is zero and named in a note; only a subject without any word is refused."""
+    (tmp_path / "run-01.csv").write_text("onset,word\n" + "".join(f"{time},word\n" for time in range(3, 40, 2)))
+    (tmp_path / "run-02.csv").write_text(silent)
+    words = table(tmp_path, extractor="word_rate", transcript="{run}.csv")
+    words.check(stimulation)
+    assert "1 of 2 transcripts have no word that is heard" in caplog.text
+    assert "run-02.csv" in caplog.text
+    values, slices = words.values(stimulation), stimulation.volumes.slices
+    assert values[slices["run-01"]].any()
+    assert not values[slices["run-02"]].any()
+    (tmp_path / "run-01.csv").write_text(silent)
+    with pytest.raises(InputError, match="no word of a transcript is heard"):
+        words.check(stimulation)
+    (tmp_path / "run-02.csv").unlink()
+    with pytest.raises(InputError, match=r"a transcript is missing[\s\S]*a sound without words"):
+        words.check(stimulation)

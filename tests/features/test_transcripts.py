@@ -264,3 +264,114 @@ def test_words_beside_phones_in_one_table(tmp_path: Path) -> None:
     rows = "0.5,0.8,hello,words,a\n0.5,0.6,HH,phones,a\n0.9,1.2,world,words,a\n"
     (tmp_path / "a.csv").write_text(f"Begin,End,Label,Type,Speaker\n{rows}")
     assert read_transcript(tmp_path / "a.csv").text == ("hello", "world")
+
+
+def test_ends_that_are_rounded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Times of aligners have two or three decimals; one mistaken end among many words is no reason to stop."""
+    (tmp_path / "a.csv").write_text("onset,end,word\n0.504,0.5,a\n0.9,1.2,b\n")
+    words = read_transcript(tmp_path / "a.csv")
+    assert words.end.tolist() == [0.504, 1.2]
+    assert not caplog.text
+    rows = [f"{0.5 * i},{0.5 * i + (0.4 if i != 7 else -1)},w{i}\n" for i in range(40)]
+    (tmp_path / "b.csv").write_text("onset,end,word\n" + "".join(rows))
+    assert read_transcript(tmp_path / "b.csv").end[7] == 3.5
+    assert "1 words end before they begin" in caplog.text
+    (tmp_path / "c.csv").write_text("onset,word\n3,hey\n180,yeah\n")  # two words in a long piece
+    assert read_transcript(tmp_path / "c.csv").onset.tolist() == [3, 180]
+
+
+def test_words_that_aligners_leave_without_times(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """WhisperX gives no times to numerals, and no words to segments that it could not align."""
+    content = {
+        "segments": [
+            {
+                "start": 0.0,
+                "end": 4.0,
+                "text": "In 1984 we met.",
+                "words": [
+                    {"word": "In", "start": 0.0, "end": 1.0},
+                    {"word": "1984"},
+                    {"word": "we", "start": 2.0, "end": None},
+                    {"word": "met.", "start": None, "end": None},
+                ],
+            },
+            {"start": 6.0, "end": 8.0, "text": " 10 20", "words": []},
+            {"start": 9.0, "end": 9.5, "text": "", "words": []},
+            {"start": None, "end": None, "words": [{"word": "end", "start": 10.0, "end": None}]},
+        ]
+    }
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    words = read_transcript(tmp_path / "a.json")
+    assert words.text == ("In", "1984", "we", "met.", "10", "20", "end")
+    assert words.onset.tolist() == [0, 1, 2, 2, 6, 7, 10]
+    assert words.end.tolist()[:3] == [1, 2, 2]
+    assert words.end[3] == 4
+    assert "4 words without times are placed between their neighbours" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "content", ['{"text": "", "segments": []}', '{"words": []}', "[]", '{"segments": [{"text": ""}]}']
+)
+def test_nothing_was_sung(content: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(content)
+    assert read_transcript(tmp_path / "a.json").text == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"segments": [{"start": 0, "end": 2, "text": "well then"}]}, "--word_timestamps True"),
+        ({"segments": [{"words": [{"word": "a", "start": "x"}]}]}, "time 'x' of word 1 of segment 1"),
+        ({"words": [{"start": 1.0}]}, "word 1: {'start': 1.0}"),
+        ({"transcription": []}, "keys transcription"),
+    ],
+)
+def test_json_messages_name_the_place(content: dict[str, object], message: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="holds no words of an aligner") as error:
+        read_transcript(tmp_path / "a.json")
+    assert message in str(error.value)
+
+
+def test_tiers_of_several_speakers(tmp_path: Path) -> None:
+    """As the Montreal aligner names them."""
+    first, second = GRID.replace('"word"', '"Ann - words"'), GRID.replace('"word"', '"Bob - words"')
+    body = second.split("item []:")[1].replace("Alice", "Bob").replace("xmin = 0.5", "xmin = 0.6")
+    phones = PHONES.replace('"phones"', '"Ann - phones"')
+    (tmp_path / "a.TextGrid").write_text(first + body + phones)
+    assert read_textgrid(tmp_path / "a.TextGrid").text == ("Alice", "Bob", "was", "was", "sleepy", "sleepy")
+
+
+SRT = "1\n00:00:00,500 --> 00:00:00,800\nhello\n\n2\n00:01:00,900 --> 00:01:01,200\n<i>world</i>\n"
+VTT = "WEBVTT\n\nNOTE by hand\n\n00:00.500 --> 00:00.800 align:start\nhello\n\n01:00.900 --> 01:01.200\nworld\n"
+
+
+@pytest.mark.parametrize("name", ["a.srt", "a.vtt"])
+def test_subtitles_of_one_word_each(name: str, tmp_path: Path) -> None:
+    path, text = tmp_path / name, SRT if name == "a.srt" else VTT
+    path.write_text(text.replace("\n", "\r\n"), newline="")
+    words = read_transcript(path)
+    assert (words.text, words.onset.tolist(), words.end.tolist()) == (("hello", "world"), [0.5, 60.9], [0.8, 61.2])
+    path.write_text(text.replace("01:00", "01:00 s"))
+    with pytest.raises(InputError, match=rf"{name}[\s\S]*line {text[: text.index('01:00')].count(chr(10)) + 1}: "):
+        read_transcript(path)
+    path.write_text("hello world")
+    with pytest.raises(InputError, match=r"subtitles cannot be read[\s\S]*line 1: hello world"):
+        read_transcript(path)
+    path.write_text("")
+    assert read_transcript(path).text == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (GRID.replace("xmax = 2.1\n", "\n"), 'line 20: text = "was"'),
+        (GRID.replace('text = "was"', "text = was"), "line 22: xmin = 2.1"),
+        (GRID.replace("size = 4", "size = four"), "line 11: xmax = 0.5"),
+        (GRID[: GRID.index("intervals [4]")], 'line 20: text = "was"'),
+    ],
+)
+def test_broken_text_grids_name_the_line(text: str, line: str, tmp_path: Path) -> None:
+    (tmp_path / "a.TextGrid").write_text(text)
+    with pytest.raises(InputError, match=rf"{line}[\s\S]*expected"):
+        read_textgrid(tmp_path / "a.TextGrid")

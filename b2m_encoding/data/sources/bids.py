@@ -67,6 +67,9 @@ class BidsFolder(ClipSource):
     """Repetition time, s, where neither sidecars nor headers state it."""
     trust_header: bool = True
     """Set to false only where the repetition times of headers are known to be wrong: the sidecars' then hold."""
+    cut_at_start: Annotated[int, Field(ge=0)] | None = None
+    """Volumes that were cut off at the start of preprocessed runs, where these have fewer than the raw ones, from which
+    events count; what else they lack was cut off at their end (0: all of it, such as noise volumes)."""
     discard: Seconds = 0.0
     """Seconds at the start of each run that never enter a fit."""
     confounds: ConfoundsTable | None = None
@@ -99,6 +102,7 @@ class BidsFolder(ClipSource):
             trust_header=self.trust_header,
             clips=self.clips.build(),
             tr=self.tr,
+            cut_at_start=self.cut_at_start,
         )
 
     def read(self, subject: str, cleaning: Cleaning) -> Recording:

@@ -77,9 +77,11 @@ class RunArrays(Extractor):
         for name, rows in stimulation.volumes.slices.items():
             path = self._path(name, stimulation)
             with problems.collect():
-                parts[name] = _load(path) if path.suffix == ".npy" else _read_any(path)
+                parts[name] = _load(path) if path.suffix == ".npy" else _read_any(path, stimulation.volumes.tr)
                 if parts[name].dtype.kind not in "iufb":
                     raise InputError("a feature file holds no numbers", file=path, found=parts[name].dtype)
+                if parts[name].ndim == 1:  # a single feature
+                    parts[name] = parts[name][:, None]
                 if parts[name].ndim != 2 or len(parts[name]) != rows.stop - rows.start:
                     raise InputError(
                         "a feature file does not fit its run",
@@ -231,11 +233,11 @@ def _clip_name(text: str) -> str:
     return re.sub(r"_\d+(\.\d+)?s$", "", KNOWN_TYPOS.get(name, name))
 
 
-def _read_any(path: Path) -> NDArray[np.generic]:
-    """Read an array of a file of another kind: ``features.mat::X``."""
+def _read_any(path: Path, tr: float) -> NDArray[np.generic]:
+    """Read an array of a file of another kind, a row per volume: ``features.mat::X``."""
     from b2m_encoding.data.arrays import open_array  # loads what reads images
 
-    return np.asarray(open_array(path)[:])
+    return np.asarray(open_array(path, tr)[:])
 
 
 def _load(path: Path) -> NDArray[np.generic]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
@@ -14,7 +15,7 @@ from pydantic import Field, model_validator
 from b2m_encoding._typing import Float32, Float64
 from b2m_encoding.config import StudyPath
 from b2m_encoding.data.clips import check_one_at_a_time, played_clips
-from b2m_encoding.errors import InputError, Problems
+from b2m_encoding.errors import InputError, Problems, notice
 from b2m_encoding.features.clip_names import ClipNames
 from b2m_encoding.features.clips import Clip, ClipProgress, StimulusTimeline
 from b2m_encoding.features.extractors.base import Extractor, silent
@@ -22,6 +23,7 @@ from b2m_encoding.features.extractors.from_arrays import matching_files
 from b2m_encoding.features.networks import TextEncoder, load_text_encoder
 from b2m_encoding.features.transcripts import Transcript, preceding_words, read_transcript, word_rate
 from b2m_encoding.features.weights import catalogue, find_weights
+from b2m_encoding.io.presence import require_file
 
 
 class TranscriptExtractor(Extractor):
@@ -32,8 +34,9 @@ class TranscriptExtractor(Extractor):
     """
 
     transcript: StudyPath | None = None
-    """TextGrid, table with the columns ``onset`` (s) and ``word``, or JSON of an aligner; ``{clip}``, ``{run}`` and
-    ``{subject}`` in its path stand for the name of a sound file, of a run, and the label of the subject."""
+    """TextGrid, table with the columns ``onset`` (s) and ``word``, JSON of an aligner, or subtitles of one word each;
+    ``{clip}``, ``{run}`` and ``{subject}`` in its path stand for the name of a sound file, of a run, and the label of
+    the subject."""
     textgrid: StudyPath | None = None
     """The same, under its earlier name."""
     first_volume: float = 0.0
@@ -61,15 +64,26 @@ class TranscriptExtractor(Extractor):
         return not any(one in str(self.path) for one in ("{clip}", "{subject}"))
 
     def check(self, stimulation: StimulusTimeline) -> None:
-        """Raise with every transcript that is missing, cannot be read, or of which no word is heard."""
-        problems, parts = Problems(), self.parts(stimulation)
-        for path in dict.fromkeys(part.path for part in parts):
+        """Raise with every transcript that is missing or cannot be read, or if no word of any of them is heard.
+
+        Volumes without words are zero; transcripts of which no word is heard (instrumental pieces) are logged.
+        """
+        problems, unheard = Problems(), []
+        of_path: dict[Path, list[Part]] = defaultdict(list)
+        for part in self.parts(stimulation):
+            of_path[part.path].append(part)
+        for path, parts in of_path.items():
             with problems.collect():
+                _check_there(path)
                 read_transcript(path)
-                own = [part for part in parts if part.path == path]
-                if not any(word_rate(part.words(), part.times, stimulation.volumes.tr).any() for part in own):
-                    raise _unheard(path, own)
+                if not any(word_rate(part.words(), part.times, stimulation.volumes.tr).any() for part in parts):
+                    unheard.append(path)
         problems.raise_any()
+        if unheard and len(unheard) == len(of_path):
+            raise _unheard(of_path)
+        if unheard:
+            names = ", ".join(str(path) for path in unheard[:5]) + (" ..." if len(unheard) > 5 else "")
+            notice(f"{len(unheard)} of {len(of_path)} transcripts have no word that is heard, and are zero: {names}")
 
     def parts(self, stimulation: StimulusTimeline) -> list[Part]:
         """Stretches of volumes, each with its transcript and the times of the volumes in it."""
@@ -124,14 +138,28 @@ class Part(NamedTuple):
         return Transcript(text, whole.onset[heard], whole.end[heard])
 
 
-def _unheard(path: Path, parts: Sequence[Part]) -> InputError:
-    """The error of a transcript whose times do not meet those of the volumes."""
-    words, times = read_transcript(path), np.concatenate([part.times for part in parts])
+def _check_there(path: Path) -> None:
+    """Raise if a transcript is missing."""
+    try:
+        require_file(path, "a transcript", folder=False)
+    except InputError as error:
+        if path.exists() or error.fix:
+            raise
+        fix = "for a sound without words, write a table with the line onset,word alone"
+        raise InputError(error.problem, file=path, found=error.found, expected=error.expected, fix=fix) from error
+
+
+def _unheard(of_path: Mapping[Path, Sequence[Part]]) -> InputError:
+    """The error of transcripts whose times do not meet those of the volumes, or without any word."""
+    spoken = [path for path in of_path if len(read_transcript(path).onset)]
+    path = next(iter(spoken or of_path))
+    onset = read_transcript(path).onset
+    times = np.concatenate([part.times for part in of_path[path]])
     return InputError(
         "no word of a transcript is heard",
         file=path,
-        found=f"words from {words.onset[0]:g} to {words.onset[-1]:g} s",
-        expected=f"some from {times.min():g} to {times.max():g} s",
+        found=f"words from {onset[0]:g} to {onset[-1]:g} s" if len(onset) else "no words",
+        expected=f"some from {times.min():g} to {times.max():g} s" if len(times) else "some under the volumes of a run",
         fix="times count from the start of the sound with {clip} in the path, else from the first volume; first_volume "
         "(s) under the feature space is the time of the first volume in the transcript",
     )
