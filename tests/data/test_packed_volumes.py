@@ -54,7 +54,7 @@ def test_packed_volumes_are_read(name: str, tmp_path: Path) -> None:
 def test_packed_volumes_that_break_off(name: str, tmp_path: Path) -> None:
     whole = FORMS["bold.nii.bz2" if "bz2" in name else "bold.NII.GZ"](image())
     for n_bytes in (len(whole) // 2, len(whole) - 6):
-        with pytest.raises(InputError, match="damaged or truncated|cannot be read"):
+        with pytest.raises(InputError, match=r"damaged or truncated|cannot be read"):
             read(tmp_path, whole[:n_bytes], name)
 
 
