@@ -6,7 +6,7 @@ import bz2
 import gzip
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from b2m_encoding.io.presence import require_file
 from b2m_encoding.io.text_tables import decoded
 from b2m_encoding.spaces.files import load_image
 
-PACKED = {".gz": gzip.open, ".bz2": bz2.open}
+PACKED: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open}
 """How compressed images are opened, by their ending in small letters."""
 DAMAGE = (OSError, EOFError, ValueError, RuntimeError, zlib.error, ExpatError)
 
