@@ -62,6 +62,7 @@ class Cleaning:
         if not (np.isfinite(self.cutoff) and self.cutoff > 0):
             raise InputError("the cutoff of a detrending must be positive", found=self.cutoff, expected="seconds > 0")
 
+    @np.errstate(invalid="ignore")  # infinite values, which become NaN
     def transform(
         self,
         values: NDArray[np.floating],

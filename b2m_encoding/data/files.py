@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from b2m_encoding.io.presence import require_file
 from b2m_encoding.io.text_tables import decoded
 from b2m_encoding.spaces.files import load_image
 
+PACKED: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open}
+"""How compressed images are opened, by their ending in small letters."""
 DAMAGE = (OSError, EOFError, ValueError, RuntimeError, zlib.error, ExpatError)
 
 
@@ -31,10 +34,12 @@ def check_complete(path: Path, n_bytes: int) -> None:
     """Raise if an image file ends before its ``n_bytes`` (uncompressed), without reading it.
 
     The last four bytes of a gzip file state its length. Where they disagree (a file made of several parts may), it
-    is decompressed to be sure.
+    is decompressed to be sure, as are files of other compressions.
     """
-    if path.suffix != ".gz":
+    if (suffix := path.suffix.lower()) not in PACKED:
         found = path.stat().st_size
+    elif suffix != ".gz":
+        found = _decompressed(path)
     else:
         with path.open("rb") as stream:
             stream.seek(-4, os.SEEK_END)
@@ -52,6 +57,16 @@ def reading(path: Path) -> Iterator[None]:
         raise
     except DAMAGE as error:
         raise damaged(path, first_line(error)) from error
+
+
+def check_end(stream: Any, path: Path) -> None:
+    """Raise if the checksum of a gzip file, whose values were read, is wrong: it is seen behind the values only."""
+    try:
+        while stream.read(1 << 22):
+            pass
+    except (OSError, zlib.error, EOFError) as error:  # what follows a whole file, and is no gzip, is none of its values
+        if "CRC" in str(error) or not isinstance(error, gzip.BadGzipFile):
+            raise damaged(path, first_line(error)) from error
 
 
 def damaged(path: Path, found: object) -> InputError:
@@ -85,11 +100,14 @@ def first_line(error: Exception) -> str:
 
 
 def _decompressed(path: Path) -> int:
+    """Length of a compressed file, up to where it is damaged; what follows a whole file, and is none of it, is left."""
     total = 0
     try:
-        with gzip.open(path) as stream:
-            while piece := stream.read(1 << 22):
+        with PACKED[path.suffix.lower()](path) as stream:
+            while piece := stream.read1(1 << 22):
                 total += len(piece)
+    except EOFError as error:
+        raise damaged(path, f"{total} bytes, then it breaks off") from error
     except DAMAGE:
         pass
     return total

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,14 +12,14 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.data.files import check_complete, first_line, open_image, reading
+from b2m_encoding.data.files import check_complete, check_end, first_line, open_image, reading
 from b2m_encoding.data.recording import Recording, Series, assemble
 from b2m_encoding.errors import InputError, Problems, notice
 from b2m_encoding.spaces.files import check_orientation, valid_code
 from b2m_encoding.spaces.volume import VolumeSpace
 
 Affine = Literal["sform", "qform"]
-TIME_UNITS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6}
+TIME_UNITS = {"unknown": 1.0, "sec": 1.0, "msec": 1e-3, "usec": 1e-6}
 CHUNK_BYTES = 64_000_000
 GRID_TOLERANCE = 1e-3  # mm, of affines
 PROBABLE = 0.5
@@ -93,7 +95,9 @@ def open_volumes(path: Path, space: VolumeSpace, mask: Path | None = None, affin
     """
     image = open_nifti(path)
     if len(image.shape) != 4:
-        raise InputError("expected a series of volumes", file=path, found=f"shape {image.shape}", expected="4-D")
+        fix = "join the volumes of a run (fslmerge -t), or drop axes of length 1 (numpy.squeeze)"
+        found = f"shape {image.shape}"
+        raise InputError("expected a series of volumes", file=path, found=found, expected="4-D", fix=fix)
     check_orientation(image, path, affine)
     place = _checked_affine(image, path, affine)
     if image.shape[:3] != space.mask.shape or not np.allclose(place, space.affine, atol=GRID_TOLERANCE):
@@ -160,20 +164,27 @@ def read_masked(path: Path, space: VolumeSpace) -> NDArray[np.float32]:
     n_samples = image.shape[3]
     out = np.empty((n_samples, len(inside)), dtype=np.float32)
     step = max(1, CHUNK_BYTES // (8 * space.mask.size))
-    with reading(path):
+    with ExitStack() as stack:
+        stack.enter_context(reading(path))
+        if packed := path.suffix.lower() == ".gz" and isinstance(image, nib.Nifti1Image):
+            stream = stack.enter_context(gzip.open(path))
+            image = type(image).from_stream(stream)
         for start in range(0, n_samples, step):
             chunk = np.asarray(image.dataobj[..., start : start + step])
             out[start : start + step] = chunk.reshape(space.mask.size, -1, order="F").T[:, inside]
+        if packed:
+            check_end(stream, path)
     return out
 
 
-def _repetition_time(image: Any) -> float:
-    """Repetition time of the header, s."""
+def _repetition_time(image: Any) -> float | None:
+    """Repetition time of the header, s; None if it states none."""
     try:
         unit = image.header.get_xyzt_units()[1]
     except KeyError:  # not a code of NIfTI
         unit = "unknown"
-    return float(image.header.get_zooms()[3]) * TIME_UNITS.get(unit, 1.0)
+    step = float(image.header.get_zooms()[3])
+    return step * TIME_UNITS[unit] if unit in TIME_UNITS else None  # an axis of frequencies or angles
 
 
 def _checked_affine(image: Any, path: Path, wanted: Affine | None) -> NDArray[np.float64]:
@@ -201,6 +212,14 @@ def _checked_affine(image: Any, path: Path, wanted: Affine | None) -> NDArray[np
     slope, intercept = image.header.get_slope_inter()
     if not all(value is None or np.isfinite(value) for value in (slope, intercept)):
         raise InputError("the scaling of an image is not finite", file=path, found=f"{slope}, {intercept}")
+    if isinstance(image, nib.Nifti1Image) and image.dataobj.offset < image.header["sizeof_hdr"]:
+        raise InputError(
+            "the values of an image would begin within its header",
+            file=path,
+            found=f"vox_offset {image.dataobj.offset}",
+            expected=f"at least {image.header.single_vox_offset}",
+            fix="make the image anew, with a program that writes vox_offset",
+        )
     n_bytes = int(image.dataobj.offset) + int(np.prod(image.shape)) * image.get_data_dtype().itemsize
     check_complete(Path(image.file_map["image"].filename), n_bytes)
     chosen = {"qform": image.header.get_qform, "sform": image.header.get_sform}.get(wanted or "")

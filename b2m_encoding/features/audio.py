@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError, notice
 from b2m_encoding.features.mp3 import open_sound
+from b2m_encoding.features.whole_sounds import check_whole
 from b2m_encoding.io.presence import require_file
 
 if TYPE_CHECKING:
@@ -253,14 +253,7 @@ def _cut(file: soundfile.SoundFile, path: Path, start: float, duration: float | 
         found = f"0 samples, in {path.stat().st_size} bytes"
         fix = "fetch the file again, or repair it (ffmpeg -i) if its header or end was not written"
         raise InputError("audio file is empty", file=path, found=found, fix=fix)
-    if _header_is_longer(file.extra_info):
-        raise InputError(
-            "audio file is truncated",
-            file=path,
-            found=f"{n_frames / rate:.3f} s of sound",
-            expected="the length that its header states",
-            fix="fetch the file again",
-        )
+    check_whole(path)
     first, estimated = round(start * rate), file.format == "MP3"  # its length may be an estimate
     wanted = None if duration is None else round(duration * rate)
     n_wanted = n_frames - first if wanted is None else wanted
@@ -311,13 +304,6 @@ def _mono(samples: Float32, path: Path, check_channels: bool) -> Wave:
                 raise problem
             notice(str(problem))
     return mono
-
-
-def _header_is_longer(log: str) -> bool:
-    """Test whether a WAV header states more data than the file has (streams of unknown length state 2 or 4 GiB)."""
-    sizes = re.search(r"^data : (\d+) \(should be (\d+)\)", log, flags=re.MULTILINE)
-    unknown = sizes is not None and any(limit - 2**16 < int(sizes[1]) <= limit for limit in (2**31, 2**32))
-    return sizes is not None and not unknown and int(sizes[2]) < int(sizes[1])
 
 
 def fit_length(wave: Wave, n_samples: int) -> Wave:

@@ -110,6 +110,13 @@ def reported_as_input_error(problem: str, folder: Path, needed: int | None = Non
 def write_error(problem: str, folder: Path, error: OSError, needed: int | None = None) -> InputError:
     """Error for the user from one of the system; see :func:`reported_as_input_error`."""
     if is_full(error):
+        if (limit := _size_limit(error)) is not None:
+            return InputError(
+                f"{problem}: a file would be larger than this process may write",
+                file=error.filename or folder,
+                found=f"{os.strerror(errno.EFBIG)}; {limit}",
+                fix=f"raise the limit (ulimit -f unlimited), or choose a disk whose files may be larger, then {AGAIN}",
+            )
         return InputError(
             f"{problem}: the disk is full",
             file=folder,
@@ -128,6 +135,27 @@ def write_error(problem: str, folder: Path, error: OSError, needed: int | None =
 def is_full(error: OSError) -> bool:
     """Whether a disk, a quota or the largest size of a file was exceeded."""
     return error.errno in FULL or any(text in str(error) for text in FULL_TEXTS)
+
+
+def _size_limit(error: OSError) -> str | None:
+    """Largest size of a file, where it is this that was exceeded and not the room on a disk."""
+    largest = _own_limit()
+    named = error.errno == errno.EFBIG or os.strerror(errno.EFBIG) in str(error)
+    if not named and (error.errno is not None or largest is None or os.strerror(errno.ENOSPC) in str(error)):
+        return None
+    if not named and (free := _free(Path.cwd())) is not None and free < (largest or 0):
+        return None
+    return f"a file may have {_size(largest)}" if largest is not None else "the limit is that of its disk"
+
+
+def _own_limit() -> int | None:
+    """Largest size of a file of this process, bytes; None if there is none."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    largest = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return None if largest == resource.RLIM_INFINITY else largest
 
 
 def _reason(error: OSError) -> str:

@@ -101,8 +101,8 @@ def temporal_snr(values: Floating) -> float:
     >>> round(temporal_snr(1000 + 20 * noise)), temporal_snr(noise - noise.mean(axis=0))
     (50, nan)
     """
-    mean, deviation = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
     with np.errstate(invalid="ignore"):
+        mean, deviation = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
         usable = np.isfinite(mean) & (deviation > 1e-6 * np.abs(mean)) & (deviation > 0)
     if not usable.any():
         return float("nan")
