@@ -80,13 +80,9 @@ class RunArrays(Extractor):
                 parts[name] = _load(path) if path.suffix == ".npy" else _read_any(path, stimulation.volumes.tr)
                 if parts[name].dtype.kind not in "iufb":
                     raise InputError("a feature file holds no numbers", file=path, found=parts[name].dtype)
-<<<<<<< HEAD
                 if parts[name].ndim == 1:  # a single feature
                     parts[name] = parts[name][:, None]
-                if parts[name].ndim != 2 or len(parts[name]) != rows.stop - rows.start:
-=======
                 if parts[name].ndim != 2 or parts[name].shape[1] == 0 or len(parts[name]) != rows.stop - rows.start:
->>>>>>> attack
                     raise InputError(
                         "a feature file does not fit its run",
                         file=path,
