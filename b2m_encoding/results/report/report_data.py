@@ -13,6 +13,7 @@ import pandas as pd
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.names import in_words
+from b2m_encoding.io.shares import percent
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import tables
 from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY, REGION_MODEL_SUMMARY, SETTINGS
@@ -200,15 +201,15 @@ def interval(value: float, low: float, high: float, digits: int = 3) -> str:
     return f"{value:.{digits}f}{limits}"
 
 
-def percent(values: Any) -> str:
+def percents(values: Any) -> str:
     """Format a share, or the lowest and the highest of several.
 
     Examples
     --------
-    >>> percent([0.05, 0.0504]), percent([0.05, 0.062])
+    >>> percents([0.05, 0.0504]), percents([0.05, 0.062])
     ('5.0%', '5.0% to 6.2%')
     """
-    low, high = f"{np.nanmin(values):.1%}", f"{np.nanmax(values):.1%}"
+    low, high = percent(float(np.nanmin(values))), percent(float(np.nanmax(values)))
     return low if low == high else f"{low} to {high}"
 
 
