@@ -35,8 +35,16 @@ def _readable(path: Path) -> Path:
     return path
 
 
+def _labels(subjects: list[str] | None) -> list[str] | None:
+    """Labels of subjects, as they stand in names of files or without ``sub-``."""
+    return subjects and [label.removeprefix("sub-") for label in subjects]
+
+
 StudyFile = Annotated[Path, typer.Argument(help="The study file (TOML).", show_default=False, callback=_readable)]
-Subjects = Annotated[list[str] | None, typer.Option(metavar="LABEL", help="Only this subject; may be repeated.")]
+Subjects = Annotated[
+    list[str] | None,
+    typer.Option(metavar="LABEL", help="Only this subject; may be repeated.", callback=_labels),
+]
 ResultsFolder = Annotated[Path, typer.Argument(help="The results folder of a study.", show_default=False)]
 
 

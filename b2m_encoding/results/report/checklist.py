@@ -218,7 +218,8 @@ def _significance(report: ReportData) -> Iterator[Line]:
 def _reliability(report: ReportData) -> Iterator[Line]:
     own = report.listeners
     there = own["ceiling"].notna().any()
-    reason = str(own["no_ceiling"].dropna().iloc[0]) if own["no_ceiling"].notna().any() else "no target is predicted"
+    reasons = own["no_ceiling"].dropna()
+    reason = report.why_no_ceiling(str(reasons.iloc[0])) if len(reasons) else "no target is predicted"
     shown = f"median {span(own['ceiling'], 2)} from {counted(own['repeats'], 'presentation')}"
     yield "Is there a noise ceiling?", *_when(there, shown, reason)
     blocks = own["interval_blocks"]

@@ -91,8 +91,12 @@ def _preferred(report: ReportData) -> str:
     if table is None:
         return ""
     shares = table[table["subject"] != GROUP_MEAN].groupby("preferred", sort=False)["share"].mean()
-    if not shares.any():
+    shares = shares[shares > 0]
+    if not len(shares):
         return ""  # nothing is predicted
+    if len(shares) == 1:
+        [name] = shares.index
+        return f"All predicted targets {'show no preference' if name == 'no preference' else f'prefer {name}'}."
     parts = [
         f"{percent(share, 0)} show none" if name == "no preference" else f"{percent(share, 0)} prefer {name}"
         for name, share in shares.items()

@@ -37,7 +37,7 @@ def accuracy(report: ReportData) -> list[Block]:
     for one in report.subjects.itertuples():
         lines.append(f"sub-{one.subject}: {_tested(one)}")
         if not pd.isna(one.no_ceiling):
-            lines.append(f"sub-{one.subject}: no ceiling possible here: {one.no_ceiling}")
+            lines.append(f"sub-{one.subject}: no ceiling possible here: {report.why_no_ceiling(one.no_ceiling)}")
         if not pd.isna(one.cluster_targets):
             kind = report.get("statistics", "clusters")
             lines.append(f"sub-{one.subject}: {many(int(one.cluster_targets), 'target')} in the map of {kind}")
