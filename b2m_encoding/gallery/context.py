@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
@@ -30,7 +30,7 @@ OF_MODELS = (*(kind.stat for kind in maps.MAPS if kind.of == "models"), maps.R_O
 """Statistics that describe one model each."""
 
 
-Changes = FigureSettings | Mapping[str, Any]
+Changes: TypeAlias = FigureSettings | Mapping[str, Any]
 """Keys of ``[figures]`` that replace those of the study."""
 
 

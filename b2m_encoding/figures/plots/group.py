@@ -97,13 +97,13 @@ def group(
         ),
     ]
     if t is not None:
-        of_t = ScoreMap.of(space, (t,), significant=t_significant)
-        bound = shared_limits([t[of_t.shown]], 0.0)
+        t_map = ScoreMap.of(space, (t,), significant=t_significant)
+        bound = shared_limits([t[t_map.shown]], 0.0)
         cells.insert(
             1,
             (
                 "t over subjects",
-                of_t,
+                t_map,
                 bound.colours(style.colour_map, masked=t_significant is not None),
                 "t",
                 bound.clipped,
