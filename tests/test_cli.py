@@ -406,3 +406,22 @@ def test_decode_needs_something_to_decode(tmp_path: Path, b2m: Callable[..., tup
     code, printed = b2m("decode", volume_study(tmp_path))
     assert code == 2
     assert "the study decodes nothing" in printed
+
+
+def test_places_and_names_that_are_not_there_are_told_once(
+    tiny_study: Path, tmp_path: Path, b2m: Callable[..., tuple[int, str]]
+) -> None:
+    """One cause, one message: an unknown subject, a folder of data, a file in the place of a folder."""
+    code, printed = b2m("run", tiny_study, "--subject", "99")
+    assert code == 2
+    assert printed.count("error:") == 1
+    assert "unknown subject" in printed
+    assert "starting" not in printed
+    code, printed = b2m("init", "bids", tmp_path / "typo", "--out", tmp_path / "new")
+    assert code == 2
+    assert "the folder of the data does not exist" in printed
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "file.txt").touch()
+    code, printed = b2m("init", "bids", tmp_path, "--out", tmp_path / "file.txt")
+    assert code == 2
+    assert "this is a file" in printed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -35,14 +35,33 @@ def _readable(path: Path) -> Path:
     return path
 
 
+def _labels(subjects: list[str] | None) -> list[str] | None:
+    """Labels of subjects, as they stand in names of files or without ``sub-``."""
+    return subjects and [label.removeprefix("sub-") for label in subjects]
+
+
 StudyFile = Annotated[Path, typer.Argument(help="The study file (TOML).", show_default=False, callback=_readable)]
-Subjects = Annotated[list[str] | None, typer.Option(metavar="LABEL", help="Only this subject; may be repeated.")]
+Subjects = Annotated[
+    list[str] | None,
+    typer.Option(metavar="LABEL", help="Only this subject; may be repeated.", callback=_labels),
+]
 ResultsFolder = Annotated[Path, typer.Argument(help="The results folder of a study.", show_default=False)]
+
+
+class _Bar(Progress):
+    """A bar that is gone where an error ends the command before anything was counted."""
+
+    def __exit__(self, kind: type[BaseException] | None, *more: Any) -> None:
+        if kind is not None and all(task.total is None for task in self.tasks):
+            self.live.transient = True
+            for task in self.tasks:
+                self.update(task.id, visible=False)
+        super().__exit__(kind, *more)
 
 
 def progress_bar() -> Progress:
     """A bar with counts, time taken and time left."""
-    return Progress(
+    return _Bar(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import inf, isfinite
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from b2m_encoding.cli.app import ResultsFolder, Subjects, app, console, finish, progress_bar, reporter, short
 from b2m_encoding.errors import InputError
+
+if TYPE_CHECKING:
+    from b2m_encoding.figures import FigureSettings
 
 OPTIONS = {"width_mm": "--width", "dpi": "--dpi", "limits": "--limits", "formats": "--format"}
 """Options of a figure by the keys of ``[figures]`` that they stand for."""
@@ -41,7 +44,9 @@ def figure(
     mask: Annotated[
         Literal["own", "joint", "tested"] | None, typer.Option(help="Targets to show: predicted by a drawn model, ...")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write into; default: figures in the results.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder, or one file (map.png); default: figures in the results.")
+    ] = None,
 ) -> None:
     """Draw one kind of figure at journal size.
 
@@ -71,9 +76,7 @@ def figure(
         "limits": None if limits is None else _two_numbers(limits),
         "formats": None if files is None else tuple(files.replace(",", " ").split()),
     }
-    changes: dict[str, object] = {key: value for key, value in asked.items() if value is not None}
-    _check_settings(changes)
-    for path in draw_kind(results, kind, request, changes, out):
+    for path in draw_kind(results, kind, request, _settings(asked), out):
         console.print(f"wrote {short(path)}", soft_wrap=True, markup=False)
 
 
@@ -89,14 +92,14 @@ def _two_numbers(text: str) -> tuple[float, float]:
     return low, high
 
 
-def _check_settings(changes: Mapping[str, object]) -> None:
-    """Raise, with the option in question, unless all values may stand in ``[figures]``."""
+def _settings(asked: Mapping[str, object]) -> FigureSettings:
+    """Settings that were asked for; an error names the option in question."""
     from pydantic import ValidationError
 
     from b2m_encoding.figures import FigureSettings
 
     try:
-        FigureSettings.model_validate(changes)
+        return FigureSettings.model_validate({key: value for key, value in asked.items() if value is not None})
     except ValidationError as error:
         detail = error.errors()[0]
         key, expected = str(detail["loc"][0]), str(detail["msg"]).removeprefix("Input should be ")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from b2m_encoding._typing import Floating
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.style import OKABE_ITO
+from b2m_encoding.io.shares import counted_share
 
 Bytes = NDArray[np.uint8]
 
@@ -198,34 +199,46 @@ class Limits:
         """Sentence for the caption: limits and counts of clipped values."""
         text = f"Colour limits {self.vmin:g} to {self.vmax:g}"
         clipped = [(self.n_below, "below"), (self.n_above, "above")]
-        parts = [
-            f"{count:,} of {self.n:,} values ({count / self.n:.1%}) lie {side}" for count, side in clipped if count
-        ]
+        parts = [f"{counted_share(count, self.n, 'values')} lie {side}" for count, side in clipped if count]
         return f"{text}; {' and '.join(parts)} and are clipped." if parts else f"{text}; no value is clipped."
 
 
 def shared_limits(
-    maps: Sequence[Floating], vmin: float | None = 0.0, vmax: float | None = None, percentile: float = 99.5
+    maps: Sequence[Floating],
+    vmin: float | None = 0.0,
+    vmax: float | None = None,
+    percentile: float = 99.5,
+    *,
+    drawn: Sequence[Floating] | None = None,
 ) -> Limits:
     """Colour limits for several maps together.
 
     Parameters
     ----------
     maps : sequence of arrays
-        Values that are drawn; NaN is ignored.
+        Values that limits are taken from, the significant ones if there are any; NaN is ignored.
     vmin, vmax : float, optional
-        Fixed limits; where None, the percentile (or its mirror) of all values, rounded away from zero.
+        Fixed limits; where None, the percentile (or its mirror) of these values, rounded away from zero.
     percentile : float
         Percentile of the upper limit.
+    drawn : sequence of arrays, optional
+        All values in colour, if there are more: clipped ones are counted among these, and limits are taken from them
+        where ``maps`` has none.
     """
-    values = np.concatenate([np.ravel(values) for values in maps]) if maps else np.empty(0)
-    values = values[np.isfinite(values)]
-    drawn = values if values.size else np.array([0.0, 1.0])
-    low = _rounded(float(np.percentile(drawn, 100 - percentile))) if vmin is None else vmin
-    high = _rounded(float(np.percentile(drawn, percentile))) if vmax is None else vmax
+    values = _finite(maps)
+    every = values if drawn is None else _finite(drawn)
+    ranged = next((one for one in (values, every) if one.size), np.array([0.0, 1.0]))
+    low = _rounded(float(np.percentile(ranged, 100 - percentile))) if vmin is None else vmin
+    high = _rounded(float(np.percentile(ranged, percentile))) if vmax is None else vmax
     if vmax is None and not high > low:
         high = low + 0.1
-    return Limits(float(low), float(high), int((values < low).sum()), int((values > high).sum()), values.size)
+    return Limits(float(low), float(high), int((every < low).sum()), int((every > high).sum()), every.size)
+
+
+def _finite(maps: Sequence[Floating]) -> Floating:
+    """All finite values of some maps."""
+    values = np.concatenate([np.ravel(values) for values in maps]) if maps else np.empty(0)
+    return np.asarray(values[np.isfinite(values)])
 
 
 ROUND = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)

@@ -18,6 +18,7 @@ from b2m_encoding.figures.options import MapOptions, View
 from b2m_encoding.figures.page import MARGIN, Page
 from b2m_encoding.figures.panels import NAMES, MapPainter, keys, scale_bar, scale_sentence, zoom_windows
 from b2m_encoding.io.names import in_words
+from b2m_encoding.io.shares import counted_share
 from b2m_encoding.spaces import Atlas, SurfaceSpace
 
 GUTTER = 3.0
@@ -160,10 +161,9 @@ class MapFigure:
         if data.significant is None:
             return ""
         n, n_tested = int(data.significant.sum()), int(data.tested.sum())
-        share = f" ({n / n_tested:.1%})" if n_tested else ""
         outlined = self.coloured is data.tested
         where = " (outlined in the zoom)" if outlined and "whole" in self.rows else " (outlined)" if outlined else ""
-        return f"{n:,} of {n_tested:,} tested vertices{share} are {self.options.criterion}{where}."
+        return f"{counted_share(n, n_tested, 'tested vertices')} are {self.options.criterion}{where}."
 
     def _drawn_targets(self) -> str:
         """Sentence for the details: tested targets, and what the others look like."""

@@ -31,7 +31,7 @@ class FigureSettings(Style):
     report: tuple[ReportFigure, ...] | None = None
     """Kinds of figures in the report; default: all that the results have the numbers of."""
     limits: tuple[float, float] | None = None
-    """Colour limits of scores; default: zero and a percentile, the same for all panels of a figure."""
+    """Colour limits of scores (delays have their own); default: zero and a percentile of what is significant."""
     note: str | None = None
     """Note on every figure; default: the note of the study."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
@@ -28,6 +28,10 @@ Table = TypeVar("Table", bound=Config)
 Mask = Literal["own", "joint", "tested"]
 OF_MODELS = (*(kind.stat for kind in maps.MAPS if kind.of == "models"), maps.R_OWN.stat)
 """Statistics that describe one model each."""
+
+
+Changes: TypeAlias = FigureSettings | Mapping[str, Any]
+"""Keys of ``[figures]`` that replace those of the study."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,8 @@ class FigureContext:
         ``[statistics]`` of the study: threshold of q and correction.
     settings : FigureSettings
     request : FigureRequest
+    asked : tuple of float, optional
+        Colour limits asked for this figure: they hold whatever it shows, those of the study for scores only.
     """
 
     results: Results
@@ -89,16 +95,17 @@ class FigureContext:
     statistics: StatisticsTable
     settings: FigureSettings
     request: FigureRequest = FigureRequest()
+    asked: tuple[float, float] | None = None
 
     @classmethod
-    def open(cls, path: str | Path, request: FigureRequest, changes: Mapping[str, Any]) -> FigureContext:
+    def open(cls, path: str | Path, request: FigureRequest, changes: Changes) -> FigureContext:
         """Open a results folder.
 
         Parameters
         ----------
         path : Path
         request : FigureRequest
-        changes : mapping
+        changes : FigureSettings or mapping
             Keys of ``[figures]`` that replace those of the study.
 
         Raises
@@ -110,16 +117,18 @@ class FigureContext:
         results = Results.open(path)
         study, folder = results.study, results.study_folder
         tables = {name: dict(study.get(name, {})) for name in ("maps", "statistics", "figures")}
-        _table(FigureSettings, changes, None, folder)  # alone first: its mistakes are not the study's
-        tables["figures"] |= changes
+        if not isinstance(changes, FigureSettings):
+            changes = _table(FigureSettings, changes, None, folder)  # by itself: its mistakes are not the study's
+        settings = _table(FigureSettings, tables["figures"], results.path / STUDY, folder)
         if without_hash(atlas := str(tables["maps"].get("atlas", ""))).endswith((".toml", *LABEL_FILES)):
             tables["maps"]["atlas"] = str(results.find_path(atlas))
         context = cls(
             results,
             _table(MapsTable, tables["maps"], results.path / STUDY, folder),
             _table(StatisticsTable, tables["statistics"], results.path / STUDY, folder),
-            _table(FigureSettings, tables["figures"], results.path / STUDY, folder),
+            settings.model_copy(update={name: getattr(changes, name) for name in changes.model_fields_set}),
             request,
+            changes.limits,
         )
         _ = context.subjects, context.models
         return context

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
+from typing import get_args
 
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.settings import Format
 from b2m_encoding.gallery import diagnostics
-from b2m_encoding.gallery.context import FigureContext, FigureRequest
+from b2m_encoding.gallery.context import Changes, FigureContext, FigureRequest
 from b2m_encoding.gallery.kinds import KINDS
 from b2m_encoding.io.names import safe_name
 from b2m_encoding.results.manifest import note_written
@@ -20,6 +21,8 @@ from b2m_encoding.results.schema import JOINT, maps, tables
 from b2m_encoding.results.schema.files import FIGURES
 from b2m_encoding.spaces import Unplaced, VolumeSpace, drawing_surface
 from b2m_encoding.study import Study
+
+OTHER_PICTURES = ("jpg", "jpeg", "gif", "webp", "bmp", "eps", "ps", "tif")
 
 
 def draw_figures(results: Results, study: Study, folder: Path) -> None:
@@ -79,7 +82,7 @@ def _reported_of(context: FigureContext, subject: str) -> Iterator[str]:
 
 
 def draw_kind(
-    path: str | Path, kind: str, request: FigureRequest, changes: dict[str, object], out: str | Path | None = None
+    path: str | Path, kind: str, request: FigureRequest, changes: Changes, out: str | Path | None = None
 ) -> list[Path]:
     """Draw a kind of figure from a results folder and save it, for every subject or for all together.
 
@@ -90,10 +93,10 @@ def draw_kind(
     kind : str
         A key of :data:`~b2m_encoding.gallery.kinds.KINDS`.
     request : FigureRequest
-    changes : dict
+    changes : FigureSettings or dict
         Keys of ``[figures]`` that replace those of the study.
     out : Path, optional
-        Folder to write into; ``figures`` in the results by default.
+        Folder to write into, or one file (``map.png``); ``figures`` in the results by default.
 
     Returns
     -------
@@ -106,21 +109,38 @@ def draw_kind(
         If there is no such kind, it cannot be drawn of these results, or another process works on them.
     """
     path = Path(path)
-    out = None if out is None else Path(out)
+    out = path / FIGURES if out is None else Path(out)
     if kind not in KINDS:
         raise InputError(
             "unknown kind of figure", found=kind, expected=", ".join(get_close_matches(kind, KINDS, n=1) or KINDS)
         )
     Results.open(path)
-    folder = out or path / FIGURES
+    own = None if out.is_dir() else _format_of(out)
+    folder = out if own is None else out.parent
     written = []
     with results_kept(path, folder):
         context = FigureContext.open(path, request, changes)
-        for subject in context.subjects if KINDS[kind].per_subject else ("",):
+        subjects = context.subjects if KINDS[kind].per_subject else ("",)
+        if own is not None and len(subjects) > 1:
+            raise InputError(
+                f"one file cannot hold the figures of {len(subjects)} subjects",
+                file=out,
+                fix=f"name a folder, or one subject (--subject {subjects[0]})",
+            )
+        for subject in subjects:
+            stem = folder / _stem(kind, subject, request) if own is None else out.with_suffix("")
             figure = KINDS[kind].draw(context, subject)
-            written += figure.save(folder / _stem(kind, subject, request), formats=context.settings.formats)
+            written += figure.save(stem, formats=context.settings.formats if own is None else own)
         note_written(path, written)
     return written
+
+
+def _format_of(out: Path) -> Format | None:
+    """Format of a file to write, by its ending; None for a folder."""
+    ending = out.suffix.lower().removeprefix(".")
+    if ending in OTHER_PICTURES:
+        raise InputError("figures are not written in this format", file=out, expected=", ".join(get_args(Format)))
+    return next((known for known in get_args(Format) if known == ending), None)
 
 
 def _stem(kind: str, subject: str, request: FigureRequest) -> str:

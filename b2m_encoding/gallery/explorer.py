@@ -118,7 +118,7 @@ def build_view(results: Path, subjects: Sequence[str] = (), sounds: Path | None 
     scores = [score for score in _scores(context) if any(score.key in subject.scores for subject in shown)]
     pictured = [*_maps(context, maps, [score.key for score in scores]), *_tag_maps(tags)]
     if group is not None:
-        pictured += group_maps(group, len(several), context.settings.colour_map)
+        pictured += group_maps(context, group, len(several))
     return View(
         str(context.results.study.get("name", results.name)),
         shown,

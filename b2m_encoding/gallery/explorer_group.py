@@ -52,12 +52,14 @@ def group_subject(
     return ViewSubject(GROUP, context.atlas(surfaces[0]), found, q, preference=preference)
 
 
-def group_maps(group: ViewSubject, n_subjects: int, colour_map: str) -> list[ViewMap]:
+def group_maps(context: FigureContext, group: ViewSubject, n_subjects: int) -> list[ViewMap]:
     """Maps that only the group has."""
+    colour_map = context.settings.colour_map
     every = ScalarColours(0, n_subjects, colour_map, fade=1)
     drawn = [ViewMap(OVERLAP, "Group: subjects with significant r", "subjects", (OVERLAP,), every, masked=False)]
     if T in group.scores:
-        limits = shared_limits([group.scores[T]], 0.0)
+        shown = slice(None) if group.q is None else group.q < context.statistics.q
+        limits = shared_limits([group.scores[T][shown]], 0.0, drawn=[group.scores[T]])
         colours = ScalarColours(limits.vmin, limits.vmax, colour_map)
         drawn.append(ViewMap(T, "Group: t over subjects", "t of Fisher's z", (T,), colours))
     return drawn

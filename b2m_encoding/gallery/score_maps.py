@@ -12,6 +12,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.figures import FigureResult
 from b2m_encoding.gallery.context import FigureContext
 from b2m_encoding.gallery.requested import requested_models, requested_score, requested_scores, score_label, score_unit
+from b2m_encoding.io.shares import counted_share
 from b2m_encoding.results.schema import JOINT, LABELS, UNMASKED, maps
 from b2m_encoding.spaces import RegionSpace, SurfaceSpace, VolumeSpace
 
@@ -147,7 +148,7 @@ def draw_stacking(context: FigureContext, subject: str) -> FigureResult:
         tested=dict.fromkeys(keys, tested),
         significant=None if significant is None else dict.fromkeys(keys, significant),
         criterion=context.criterion(subject), label=maps.STACK.label, zoom=context.zoom_only,
-        limits=context.settings.limits or (0.0, 1.0), each="member",
+        limits=context.asked or (0.0, 1.0), each="member",
         remarks=[
             "The joint model is their weighted mean. Where training samples cannot tell, they share the weight: "
             "that of a feature space is not what it adds."
@@ -189,17 +190,17 @@ def draw_lag(context: FigureContext, subject: str) -> FigureResult:
     bare = bool((context.tested(subject) & ~known).any())
     keywords["tested"] = known
     shown = lags[known if keywords["significant"] is None else known & keywords["significant"]]
-    ends = np.mean((shown <= first) | (shown >= last)) if shown.size else 0.0
+    ends = int(((shown <= first) | (shown >= last)).sum())
     remarks = [
         f"Delays were {first:g} to {last:g} s"
-        + (f"; in {ends:.0%} of the vertices in colour the peak may lie beyond." if ends else "."),
+        + (f"; in {counted_share(ends, shown.size)} vertices in colour the peak may lie beyond." if ends else "."),
         "The delay is of neurons and of blood vessels together: differences are no neural latencies.",
     ]
     if about["DelayPrior"] == "hrf":
         remarks.append("The prior draws weak responses towards 5 s.")
     return figures.score_map(
         lags, *context.cortex(subject), label=kind.label if model == JOINT else f"{kind.label} of {model}",
-        limits=context.settings.limits or (first, last), contour=False, fade=False, remarks=remarks,
+        limits=context.asked or (first, last), contour=False, fade=False, remarks=remarks,
         missing="not tested, or no weights" if bare else "not tested", **keywords,
     )  # fmt: skip
 

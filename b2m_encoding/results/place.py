@@ -160,6 +160,10 @@ def no_results(path: Path) -> InputError:
         fix = "b2m run the study again: it goes on where it stopped"
     elif is_results(inside := path / "results"):
         found, fix = "results in the folder below it", f"name {inside}"
+    elif path.is_file():
+        found = "a file"
+        beside = path.parent if is_results(path.parent) else path.parent / "results"
+        fix = f"name {beside}" if is_results(beside) else fix
     expected = f"a folder that b2m run wrote, with {DESCRIPTION} in it"
     return InputError("no results here", file=path, found=found, expected=expected, fix=fix)
 

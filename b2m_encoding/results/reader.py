@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
@@ -369,11 +370,13 @@ class Results:
             known = [f"{of}/{name}" for of, names in self.stats(subject).items() for name in names]
             absent = known and not any(name.endswith(f"/{stat}") for name in known)
             needs = {kind.stat: kind.needs for kind in MAPS}.get(stat) if absent else None
+            near = [] if needs else get_close_matches(f"{desc}/{stat}", known, n=3, cutoff=0.75)
+            near = near or [name for name in known if name.startswith(f"{desc}/")] or known
             raise InputError(
                 "the results hold no such map",
                 file=self.path,
                 found=f"sub-{subject}, {desc}/{stat}",
-                expected=", ".join(known) or f"one of the subjects {', '.join(self.subjects)}",
+                expected=", ".join(near) or f"one of the subjects {', '.join(self.subjects)}",
                 fix=f"this map needs {needs}; results of a version without it: b2m run them again" if needs else None,
             )
         return self.files[subject, entity(desc), entity(stat)]

@@ -77,7 +77,8 @@ def check_study(study: Study, subjects: tuple[str, ...] = (), file: str | Path |
                 found=", ".join(odd),
                 expected=f"letters and digits, at most {LONGEST_SUBJECT}; without sub-",
             )
-    for subject in [name for name in wanted if not subjects or name in subjects]:
+    chosen = [name for name in wanted if not subjects or name in subjects]
+    for subject in chosen:
         with problems.collect():
             recordings[subject] = read_recording(study, subject)
         if subject in recordings:
@@ -91,9 +92,7 @@ def check_study(study: Study, subjects: tuple[str, ...] = (), file: str | Path |
         for sentence in (*_describe_shared(recordings, study), *describe_copies(recordings)):
             logger.warning(sentence)
     with problems.collect():
-        check_writable(study.output, tuple(recordings))
-        if file is not None:
-            check_owner(study.output, study.name, file)
+        _check_output(study, chosen, file)
     spaces = {r.responses.space.name: r.responses.space for r in recordings.values()}
     for space in spaces.values() or [surface_space("fsaverage5")]:
         with problems.collect():
@@ -111,6 +110,13 @@ def _without_repeats(found: list[InputError]) -> list[InputError]:
 def _is_subject(label: str) -> bool:
     """Whether a label has letters and digits only, as BIDS has it."""
     return label.isascii() and label.isalnum() and len(label) <= LONGEST_SUBJECT
+
+
+def _check_output(study: Study, chosen: list[str], file: Path | None) -> None:
+    if chosen:  # of unknown subjects there is an error already; so there is of one that cannot be read
+        check_writable(study.output, chosen)
+    if file is not None:
+        check_owner(study.output, study.name, file)
 
 
 def _check_feature_names(study: Study) -> None:

@@ -56,6 +56,17 @@ def test_clipping_is_reported_and_drawn(space, atlas, acoustic):
     assert "no value is clipped" in score_map(acoustic, space, atlas, limits=(-1.0, 1.0), style=NARROW).caption
 
 
+def test_limits_are_of_what_is_significant(space, atlas):
+    """A peak of one vertex in a hundred does not saturate because noise around it is in colour."""
+    scores = np.random.default_rng(0).normal(0, 0.05, space.n_targets).astype(np.float32)
+    scores[::100] = np.linspace(0.3, 0.6, len(scores[::100]))
+    strong = scores > 0.25
+    found = score_map(scores, space, atlas, significant=strong, view="overview", style=NARROW)
+    assert "Colour limits 0 to 0.6;" in found.caption
+    means = group({"a": scores, "b": scores}, space, atlas, significant={"a": strong, "b": strong}, style=NARROW)
+    assert "Colour limits 0 to 0.6;" in means.caption
+
+
 def test_caption_has_every_number(space, atlas, acoustic):
     significant = acoustic > 0.15
     caption = score_map(

@@ -263,6 +263,19 @@ def test_width_subjects_and_file_names(bundle: Path, b2m: B2M, tmp_path: Path) -
         assert image.width == pytest.approx(120 / 25.4 * 72, abs=1)
 
 
+def test_one_figure_has_the_name_it_is_given(bundle: Path, b2m: B2M, tmp_path: Path) -> None:
+    ask = ("figure", bundle, "scatter", "--dpi", 72, "--out")
+    code, printed = b2m(*ask, tmp_path / "new" / "map.svg", "--subject", "sub-01")
+    assert code == 0, printed
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["map.svg", "map.tsv", "map.txt"]
+    code, printed = b2m(*ask, tmp_path / "map.png")
+    assert code == 2
+    assert "one file cannot hold the figures of 2 subjects" in printed
+    code, printed = b2m(*ask, tmp_path / "map.jpg")
+    assert code == 2
+    assert "png, pdf, svg, tiff" in printed
+
+
 def test_list_of_kinds(b2m: B2M) -> None:
     code, printed = b2m("figure", "--list")
     assert code == 0
@@ -339,7 +352,14 @@ def test_delays_of_the_largest_weights(bundle: Path) -> None:
     assert "no neural latencies" in found.caption
     assert "may lie beyond" not in found.caption
     text = make(bundle, "lag", "02", models=("text",))
-    assert "in 100% of the vertices in colour the peak may lie beyond" in text.caption
+    n = int((text.table["significant"]).sum())
+    assert f"in {n:,} of {n:,} (100%) vertices in colour the peak may lie beyond" in text.caption
+    study = bundle / "study.toml"
+    try:
+        study.write_text(STUDY.replace("dpi = 80", "dpi = 80\nlimits = [0.0, 0.5]"))
+        assert "Colour limits 3 to 7.5" in make(bundle, "lag", "02").caption  # limits of a study are those of scores
+    finally:
+        study.write_text(STUDY)
     assert "pale: not tested, or no weights" in text.caption
     assert "in the model of text alone" in text.caption
     assert not text.table["tested"][5]

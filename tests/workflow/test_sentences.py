@@ -112,7 +112,9 @@ def test_cross_validation_by_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("gap", "answer", "said"), [(0.0, "no", "no gap between them"), (6.0, "yes", "6 s unused")])
 def test_cross_validation_by_blocks(tmp_path: Path, gap: float, answer: str, said: str) -> None:
     told = Told.by(regions(tmp_path, 1, gap, delay=min(gap, 3.0)))  # without a gap only without a delay
-    assert said in told.text
+    assert f"blocks (each run cut into 4, {said}" in told.text
+    assert "presentations" not in told.text.lower()  # nothing is repeated
+    assert "No noise ceiling is given: no clip was presented twice in what was held out." in told.text
     assert told.answers[HELD_OUT] == answer
     assert told.answers["Is the gap longer than the noise reaches?"] == "yes"  # white noise
     assert "noise that reaches across the gap between blocks" in told.text

@@ -12,6 +12,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.figures.options import PageKeywords, PageOptions
 from b2m_encoding.figures.page import MARGIN, FigureResult, text_width
 from b2m_encoding.figures.style import GREY, Style
+from b2m_encoding.io.shares import percent
 
 AXIS, HEIGHT, FOOT = 12.0, 26.0, 11.0
 """Room for the vertical axis, height of a panel, and room below it, mm."""
@@ -57,7 +58,7 @@ def quality(runs: pd.DataFrame, motion: pd.DataFrame | None = None, **keywords: 
         above = float((motion["fd"] > MOVED).mean())
         sentences.append(
             f"Framewise displacement of every volume, runs shaded in turn; mean {motion['fd'].mean():.2f} mm, "
-            f"{above:.1%} of the volumes above {MOVED:g} mm (dashed)."
+            f"{percent(above)} of the volumes above {MOVED:g} mm (dashed)."
         )
     if has_ratio:
         sentences.append("tSNR: median over targets of mean over standard deviation, before cleaning, of every run.")

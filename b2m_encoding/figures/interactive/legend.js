@@ -22,7 +22,13 @@ function fillLegends() {
   });
 }
 
-function legendOf({ map, subject }) {
+// Whether colours in the map lie beyond the ends of its bar: below, and above.
+function clipped({ map, parts }) {
+  const beyond = (test) => parts.one.some((value, i) => parts.tested[i] && parts.alpha[i] > 0 && test(value));
+  return [beyond((value) => value < map.low), beyond((value) => value > map.high)];
+}
+
+function legendOf({ map, subject, parts: drawn }) {
   const box = element("canvas", { role: "img", "aria-label": `Colours of ${map.label}` });
   const colours = overGrey(map.table, middle(data.greys.levels));
   const side = map.kind === "pair" ? map.side : 0;
@@ -49,7 +55,9 @@ function legendOf({ map, subject }) {
       const last = 4 * (side * side - side / 2);
       if (map.undecided) parts.push(key([colourAt(last)], "no preference"));
     } else {
-      const ends = [map.low, (map.low + map.high) / 2, map.high].map((value) => element("span", {}, number(value, 2)));
+      const [below, above] = clipped({ map, parts: drawn });
+      const marks = [below ? "\u2264 " : "", "", above ? "\u2265 " : ""];
+      const ends = [map.low, (map.low + map.high) / 2, map.high].map((value, i) => element("span", {}, marks[i] + number(value, 2)));
       parts.push(element("div", { class: "scale" }, box, element("span", { class: "ends" }, ...ends), element("span", {}, map.label)));
     }
   }

@@ -18,6 +18,7 @@ from b2m_encoding.figures.options import PageKeywords, PageOptions
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, shortened, text_width
 from b2m_encoding.figures.style import GREY, MARKERS, Style
 from b2m_encoding.io.names import in_words
+from b2m_encoding.io.shares import percent
 
 COLUMNS = ("subject", "target", "clip", "accuracy")
 CHANCE = 0.5
@@ -287,7 +288,7 @@ def _sentences(data: _Data, intervals: Mapping[tuple[str, str], Interval] | None
         right = float(np.mean(np.diag(data.confusion)))
         sentences.append(
             f"Confusion: {group_name} of a clip (rows) and of the clip most like its prediction ({data.targets[0]}); "
-            f"{right:.1%} right, chance about {1 / len(data.groups):.1%}."
+            f"{percent(right)} right, chance about {1 / len(data.groups):.1%}."
         )
     sentences.append("Ranks: clips among the k most like their prediction; thin: subjects.")
     return sentences

@@ -15,6 +15,7 @@ from b2m_encoding.figures.page import MARGIN, FigureResult, Page, shortened, tex
 from b2m_encoding.figures.plots.conditions import KEY, LONGEST, draw_keys, key_rows
 from b2m_encoding.figures.style import GREY, MARKERS
 from b2m_encoding.io.names import in_words
+from b2m_encoding.io.shares import counted_share
 
 HEIGHT, AXIS, BEST, FEW = 48.0, 12.0, 15, 30
 """Height of the panels and width of the vertical axis, mm; targets in the ranking; targets too few for a histogram."""
@@ -84,7 +85,7 @@ def distribution(
     share = ""
     if significant is not None:
         n = int(table["significant"].sum())
-        share = f"Filled: {n} ({n / tested:.1%}) are {criterion}."
+        share = f"Filled: {counted_share(n, tested)} are {criterion}."
     what = ("a, ", "b, ") if many else ("", "")
     sentences = [
         f"{what[0]}{label} of {tested:,} tested targets; median {table[first].median():.3f} ({first}).",

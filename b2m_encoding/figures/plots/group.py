@@ -78,31 +78,35 @@ def group(
     mean = np.where(tested.any(axis=0), np.nansum(stack, axis=0) / np.maximum(tested.sum(axis=0), 1), np.nan)
     overlap = np.sum([significant[name] for name in scores], axis=0).astype(float)
     overlap[~tested.any(axis=0)] = np.nan
-    shared = shared_limits([mean], *limits)
+    shared = shared_limits([mean[overlap > 0]], *limits, drawn=[mean])
     every = overlap == n
-    cells: list[tuple[str, ScoreMap, ScalarColours, str]] = [
+    cells: list[tuple[str, ScoreMap, ScalarColours, str, tuple[bool, bool]]] = [
         (
             "mean of the group",
             ScoreMap.of(space, (mean,)),
             shared.colours(style.colour_map, masked=False),
             f"mean {label}",
+            shared.clipped,
         ),
         (
             "overlap",
             ScoreMap.of(space, (overlap,), significant=overlap > 0),
             ScalarColours(0, n, "viridis"),
             f"subjects with {criterion.split(' in ')[0].split(' at ')[0]} scores",
+            (False, False),
         ),
     ]
     if t is not None:
-        bound = shared_limits([np.asarray(t)[np.isfinite(t)]], 0.0)
+        t_map = ScoreMap.of(space, (t,), significant=t_significant)
+        bound = shared_limits([t[t_map.shown]], 0.0)
         cells.insert(
             1,
             (
                 "t over subjects",
-                ScoreMap.of(space, (t,), significant=t_significant),
+                t_map,
                 bound.colours(style.colour_map, masked=t_significant is not None),
                 "t",
+                bound.clipped,
             ),
         )
     colours = [style.colours[i] if n <= min(OUTLINED, len(style.colours)) else "#1A1A1A" for i in range(n)]
@@ -113,6 +117,7 @@ def group(
             ScoreMap.of(space, (np.zeros(space.n_targets),), significant=overlap < 0),
             ScalarColours(0, 1),
             "",
+            (False, False),
         )
     )
     columns = 1 if style.width_mm < 120 else 3 if len(cells) == 3 and style.width_mm > 150 else 2
@@ -120,7 +125,7 @@ def group(
     n_rows = -(-len(cells) // columns)
     with style.context():
         page = options.page(options.header + MARGIN + n_rows * (grid.row + BAR + GUTTER) + FOOT)
-        for index, (name, data, table, text) in enumerate(cells):
+        for index, (name, data, table, text, clipped) in enumerate(cells):
             row, column = divmod(index, columns)
             top = options.header + MARGIN / 2 + row * (grid.row + BAR + GUTTER)
             last = index == len(cells) - 1
@@ -129,7 +134,7 @@ def group(
             left, below = grid.place(column, top)[0], top + grid.row + 1.5
             if not last:
                 width = min(40.0, 0.6 * grid.width)
-                axes = colour_bar(page, left + (grid.width - width) / 2, below, width, table, text, (False, False))
+                axes = colour_bar(page, left + (grid.width - width) / 2, below, width, table, text, clipped)
                 if name == "overlap" and n <= OUTLINED:
                     axes.set_xticks(range(n + 1), [str(count) for count in range(n + 1)])
             elif n <= OUTLINED:

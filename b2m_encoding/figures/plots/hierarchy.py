@@ -21,6 +21,7 @@ from b2m_encoding.figures.layers import GYRUS, SULCUS, ScoreMap
 from b2m_encoding.figures.maps import MapFigure
 from b2m_encoding.figures.options import MapOptions, ViewKeywords
 from b2m_encoding.figures.page import FigureResult, Page, shortened, text_width
+from b2m_encoding.io.shares import percent
 from b2m_encoding.spaces import Atlas, Space
 
 BARS = 14.0
@@ -118,7 +119,9 @@ def hierarchy(
         page, lengths = figure.draw(colours)
         bars(page, page.height - figure.footer + 4, colours, names, counts)
     total = max(int(counts.sum()), 1)
-    shares = ", ".join(f"{name} {count} ({count / total:.1%})" for name, count in zip(names, counts, strict=True))
+    shares = ", ".join(
+        f"{name} {count:,} ({percent(count / total)})" for name, count in zip(names, counts, strict=True)
+    )
     sentences = [
         f"Colour: the feature space with the highest {label}, of {len(names)}."
         + (f" Opacity: that {label}, full from {0.3 * shared.vmax:g} on." if data.significant is None else ""),

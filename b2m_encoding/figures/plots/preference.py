@@ -16,6 +16,7 @@ from b2m_encoding.figures.maps import MapFigure
 from b2m_encoding.figures.options import MapOptions, ViewKeywords
 from b2m_encoding.figures.page import FigureResult, Page, shortened
 from b2m_encoding.figures.style import GREY, OKABE_ITO
+from b2m_encoding.io.shares import percent
 from b2m_encoding.spaces import Atlas, Space
 
 FOOTER = 32.0
@@ -118,12 +119,12 @@ def _shares(data: ScoreMap, undecided: Booleans | None, names: tuple[str, str]) 
     if not (n := int(shown.sum())):
         return ""
     if undecided is None:
-        return f"{names[1]} is larger in {(second > first)[shown].mean():.1%} of the {n:,} vertices in colour."
+        return f"{names[1]} is larger in {percent((second > first)[shown].mean())} of the {n:,} vertices in colour."
     decided = shown & ~undecided
     better = (decided & (first > second)).sum() / n, (decided & (second > first)).sum() / n
     return (
-        f"Of the {n:,} vertices in colour {better[0]:.1%} prefer {names[0]}, {better[1]:.1%} {names[1]}; the others "
-        f"({(shown & undecided).sum() / n:.1%}) show no significant preference and are cream."
+        f"Of the {n:,} vertices in colour {percent(better[0])} prefer {names[0]}, {percent(better[1])} {names[1]}; "
+        f"the others ({percent((shown & undecided).sum() / n)}) show no significant preference and are cream."
     )
 
 

@@ -16,6 +16,7 @@ from b2m_encoding.errors import InputError
 from b2m_encoding.figures.options import PageKeywords, PageOptions
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page
 from b2m_encoding.figures.style import GREY
+from b2m_encoding.io.shares import percent
 
 WIDTH = 89.0
 """Largest width, mm."""
@@ -92,15 +93,21 @@ def scatter(
                 line(mark, color=GREY, linewidth=0.5, linestyle="--")
         axes.set_xlabel(f"{names[0]} ({label})", parse_math=False)
         axes.set_ylabel(f"{names[1]} ({label})", parse_math=False)
-        words = f"{above:.0%} of {x.size:,} {targets} above the line" if x.size else f"no {targets} with both scores"
-        words += f"\n{among.mean():.0%} of the {among.size:,} significant ones" if among.size else ""
+        words = (
+            f"{percent(above, 0)} of {x.size:,} {targets} above the line"
+            if x.size
+            else f"no {targets} with both scores"
+        )
+        words += f"\n{percent(among.mean(), 0)} of the {among.size:,} significant ones" if among.size else ""
         page.write(MARGIN + AXIS, top - 1.5, words, size=style.small_size, va="bottom")
     sentences = [
-        f"{names[1]} against {names[0]} ({label}); {x.size:,} {targets} ({criterion}), {above:.1%} above the line of "
-        "equal scores."
+        f"{names[1]} against {names[0]} ({label}); {x.size:,} {targets} ({criterion}), {percent(above)} above the "
+        "line of equal scores."
         if x.size
         else "No target has both scores.",
-        f"Of the {among.size:,} {targets} that are {chosen}, {among.mean():.1%} lie above it." if among.size else "",
+        f"Of the {among.size:,} {targets} that are {chosen}, {percent(among.mean())} lie above it."
+        if among.size
+        else "",
         f"{n_outside} lie outside the axes." if n_outside else "",
         f"{int(((x > mark) & (y > mark)).sum())} lie above {mark:g} in both (dashed)." if mark is not None else "",
     ]

@@ -47,7 +47,7 @@ def score_map(
     label : str
         Name and unit of the score, on the colour bar.
     limits : tuple of float or None
-        Colour limits; None: from the percentiles of what is drawn.
+        Colour limits; None: from the percentiles of what is significant, else of what is drawn.
     contour : bool
         In zooms, outline significant targets and let the others fade by their score; False: hide the others.
     ceiling : array, shape (n_targets,), optional
@@ -67,7 +67,8 @@ def score_map(
     data = ScoreMap.of(space, (scores,), options.tested, options.significant)
     outlined = data.significant if contour else None
     figure = MapFigure(data, space, atlas, options, contour=outlined, missing=missing)
-    shared = shared_limits([data.scores[0][figure.coloured]], *limits)
+    # of what is significant: the noise around it, which a contour leaves in colour, would let its peaks saturate
+    shared = shared_limits([data.scores[0][data.shown]], *limits, drawn=[data.scores[0][figure.coloured]])
     masked = data.significant is not None or not fade
     colours = shared.colours(options.style.colour_map, masked=masked)
     if figure.coloured is data.tested:

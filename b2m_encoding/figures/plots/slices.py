@@ -17,6 +17,7 @@ from b2m_encoding.figures.colours import ScalarColours, over, shared_limits
 from b2m_encoding.figures.options import MapKeywords, MapOptions
 from b2m_encoding.figures.page import MARGIN, FigureResult, Page, swatch
 from b2m_encoding.figures.panels import centred_colour_bar
+from b2m_encoding.io.shares import counted_share
 from b2m_encoding.spaces import VolumeSpace
 
 FOOTER, GAP, LINE = 12.0, 1.5, 3.5
@@ -190,7 +191,7 @@ def _sentences(label: str, space: VolumeSpace, tested: Booleans, shown: Booleans
         "the brain on the left.",
         "Above: the largest score along each line of sight (glass brain of nilearn)." if space.in_mni else "",
         f"{n:,} of {space.n_targets:,} voxels were tested"
-        + (f"; {found} ({found / max(n, 1):.1%}) are {options.criterion}." if options.significant is not None else "."),
+        + (f"; {counted_share(found, n)} are {options.criterion}." if options.significant is not None else "."),
     ]
 
 

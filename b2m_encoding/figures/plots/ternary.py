@@ -17,6 +17,7 @@ from b2m_encoding.figures.mixing import TernaryColours
 from b2m_encoding.figures.options import MapOptions, ViewKeywords
 from b2m_encoding.figures.page import FigureResult, Page, shortened
 from b2m_encoding.figures.panels import MapPainter
+from b2m_encoding.io.shares import percent
 from b2m_encoding.spaces import Atlas, Space, SurfaceSpace
 
 FOOTER = 30.0
@@ -80,7 +81,9 @@ def ternary(
         triangle(page, legend_left, page.height - FOOTER + 6, colours, names)
         ramps(page, legend_left + SIDE + 14, page.height - FOOTER + 8, colours, names, label)
     first = np.argmax(np.stack(data.scores), axis=0)[data.shown]
-    shares = ", ".join(f"{name} {np.mean(first == i):.1%}" for i, name in enumerate(names)) if first.size else ""
+    shares = (
+        ", ".join(f"{name} {percent(float(np.mean(first == i)))}" for i, name in enumerate(names)) if first.size else ""
+    )
     sentences = [
         f"Hue: shares of {label} of {names[0]}, {names[1]} and {names[2]} (below zero counts as zero). "
         f"Brightness: the largest of the three.",

@@ -17,6 +17,7 @@ from b2m_encoding.figures.mixing import RgbColours
 from b2m_encoding.figures.options import MapOptions, ViewKeywords
 from b2m_encoding.figures.page import FigureResult, Page, shortened
 from b2m_encoding.figures.panels import MapPainter, colour_bar
+from b2m_encoding.io.shares import percent
 from b2m_encoding.spaces import Atlas, Space
 
 FOOTER = 26.0
@@ -76,7 +77,7 @@ def weights(
         for name, colour, (low, high) in zip(names, CHANNELS, limits, strict=True)
     ]
     if explained is not None:
-        ranges = [f"{text}, {share:.1%} of the variance" for text, share in zip(ranges, explained, strict=True)]
+        ranges = [f"{text}, {percent(share)} of the variance" for text, share in zip(ranges, explained, strict=True)]
     sentences = [
         f"Three components of the weights as red, green and blue, each from its 1st to its 99th percentile: "
         f"{'; '.join(ranges)}.",

@@ -21,7 +21,7 @@ from b2m_encoding.results.place import HALF_WRITTEN, results_kept
 from b2m_encoding.results.report.content import Block, Lines, Link, Page, Picture, Section, Table, Text
 from b2m_encoding.results.report.page import render
 from b2m_encoding.results.report.pictures import embedded, read_caption
-from b2m_encoding.results.report.report_data import number, percent
+from b2m_encoding.results.report.report_data import number, percents
 from b2m_encoding.results.schema import tables
 from b2m_encoding.results.schema.brain2music import deviations, paper
 from b2m_encoding.results.schema.files import PAPER, REPORT
@@ -202,7 +202,7 @@ def _null(compared: Compared) -> list[str]:
     rates = own.loc[own["test"] == "paper", "false_positives"].dropna()
     if not len(rates):
         return []
-    shown = percent([float(rates.min()), float(rates.max())])
+    shown = percents([float(rates.min()), float(rates.max())])
     return [
         "Targets are called significant by the null of the paper: correlations of independent series. Windows of a "
         f"clip overlap and are not independent: from the autocorrelation of these series {shown} of targets without a "

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from b2m_encoding.io.shares import percent
 from b2m_encoding.results.partition_doubts import ONE_PENALTY, WORSE, doubted_parts
 from b2m_encoding.results.report.content import Answer
 from b2m_encoding.results.report.findings import ALIKE
@@ -110,7 +111,7 @@ def _cleaning(report: ReportData) -> Iterator[Line]:
         yield (
             "Is the share of censored volumes stated?",
             "yes",
-            f"{share:.1%}; at most {runs['share_censored'].max():.1%} of a run",
+            f"{percent(share)}; at most {percent(runs['share_censored'].max())} of a run",
         )
     else:
         yield "Is the share of censored volumes stated?", "not applicable", "no volume was censored"
@@ -202,7 +203,7 @@ def _significance(report: ReportData) -> Iterator[Line]:
         share = least / table["q"]  # of the targets, all at the smallest p, that it takes for one of them to pass
         shown = f"smallest p {least:.2g}"
         if table["correction"] != "fwe":
-            shown += f"; an effect in less than {share:.1%} of the targets cannot pass"
+            shown += f"; an effect in less than {number(100 * share)}% of the targets cannot pass"
         yield "Can p be small enough?", *_when(share <= FEW or table["correction"] == "fwe", shown, shown)
     else:
         yield "Can p be small enough?", "not applicable", "no permutations"
@@ -217,7 +218,8 @@ def _significance(report: ReportData) -> Iterator[Line]:
 def _reliability(report: ReportData) -> Iterator[Line]:
     own = report.listeners
     there = own["ceiling"].notna().any()
-    reason = str(own["no_ceiling"].dropna().iloc[0]) if own["no_ceiling"].notna().any() else "no target is predicted"
+    reasons = own["no_ceiling"].dropna()
+    reason = report.why_no_ceiling(str(reasons.iloc[0])) if len(reasons) else "no target is predicted"
     shown = f"median {span(own['ceiling'], 2)} from {counted(own['repeats'], 'presentation')}"
     yield "Is there a noise ceiling?", *_when(there, shown, reason)
     blocks = own["interval_blocks"]

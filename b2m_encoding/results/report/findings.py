@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from b2m_encoding.data.sources import GROUP_MEAN
+from b2m_encoding.io.shares import percent
 from b2m_encoding.results.report.report_data import ReportData, listed, many, number
 from b2m_encoding.results.schema import CHANCE, JOINT, tables
 
 ALIKE = 0.3
 """Root mean square of r between predictions and their rearrangements from which on a test has little power."""
+MANY = 100
+"""Targets from which on shares in percent are of use."""
 FEW = 0.01
 """Share of predicted targets below which lack of power may be the reason."""
 
@@ -24,8 +27,7 @@ def findings(report: ReportData) -> list[str]:
 def _predicted(report: ReportData) -> str:
     listeners = report.listeners if len(report.listeners) else report.subjects
     parts = [
-        f"{_share(one.predicted, one.tested)} of {many(int(one.tested), 'tested target')} of sub-{one.subject} "
-        f"(best r {number(one.best_r, 2)})"
+        f"{_share(one.predicted, one.tested)} of sub-{one.subject} (best r {number(one.best_r, 2)})"
         for one in listeners.itertuples()
     ]
     spaces = listed(report.feature_spaces)
@@ -39,16 +41,17 @@ def _predicted(report: ReportData) -> str:
     if shares.max() == 0:
         return f"{model} {verb} held-out responses of no target of {len(parts)} subjects at q < {q}; best r {best}."
     return (
-        f"{model} {verb} held-out responses of {len(parts)} subjects at q < {q}: between {shares.min():.1%} and "
-        f"{shares.max():.1%} of the tested targets, median {shares.median():.1%}; best r {best}."
+        f"{model} {verb} held-out responses of {len(parts)} subjects at q < {q}: between {percent(shares.min())} and "
+        f"{percent(shares.max())} of the tested targets, median {percent(shares.median())}; best r {best}."
     )
 
 
 def _share(predicted: float, tested: float) -> str:
-    """A share in percent, or a number where that would be nought."""
-    if predicted >= 0.001 * tested:
-        return f"{predicted / max(tested, 1):.1%}"
-    return number(predicted) if predicted else "none"
+    """A share in percent; below one percent, or of few targets, a number."""
+    of = many(int(tested), "tested target")
+    if predicted >= FEW * tested and tested >= MANY:
+        return f"{predicted / tested:.1%} of {of}"
+    return f"{number(predicted) if predicted else 'none'} of {of}"
 
 
 def _power(report: ReportData) -> str:
@@ -88,10 +91,14 @@ def _preferred(report: ReportData) -> str:
     if table is None:
         return ""
     shares = table[table["subject"] != GROUP_MEAN].groupby("preferred", sort=False)["share"].mean()
-    if not shares.any():
+    shares = shares[shares > 0]
+    if not len(shares):
         return ""  # nothing is predicted
+    if len(shares) == 1:
+        [name] = shares.index
+        return f"All predicted targets {'show no preference' if name == 'no preference' else f'prefer {name}'}."
     parts = [
-        f"{share:.0%} show none" if name == "no preference" else f"{share:.0%} prefer {name}"
+        f"{percent(share, 0)} show none" if name == "no preference" else f"{percent(share, 0)} prefer {name}"
         for name, share in shares.items()
     ]
     return (

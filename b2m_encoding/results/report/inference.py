@@ -92,10 +92,12 @@ def _significance(report: ReportData) -> str:
     if table["intervals"] and own["interval_blocks"].notna().any():
         drawn = f"{counted(own['interval_blocks'], 'block')}"
         lengths = report.column("interval_block").dropna()
+        repeated = any(one.repeated for one in report.held_out)
+        together = "; all presentations of a moment of a stimulus are in one block" if repeated else ""
         text += (
             f" Intervals of r of the joint model ({table['level']:.0%}) come from {number(table['bootstraps'])} "
             f"bootstrap samples of {drawn}{f' of {report.samples(lengths)}' if len(lengths) else ''} [@kunsch1989]"
-            f"{_for_folds(report, 'interval_widening')}; all presentations of a moment of a stimulus are in one block."
+            f"{_for_folds(report, 'interval_widening')}{together}."
         )
     elif table["intervals"]:
         text += " No interval of r is given: too few blocks, or held-out stimuli that are presented in training too."
@@ -160,7 +162,7 @@ def _ceiling(report: ReportData) -> str:
             f"@schoppe2016]; its median over predicted targets was {span(own['ceiling'], 2)}."
         )
     elif len(reasons := own["no_ceiling"].dropna()):
-        text = f"No noise ceiling is given: {reasons.iloc[0]}."
+        text = f"No noise ceiling is given: {report.why_no_ceiling(reasons.iloc[0])}."
     if own["between_low"].notna().any():
         text += (
             f" The inter-subject ceiling (r with the mean of the others, and with the mean of all [@nastase2019; "

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from b2m_encoding.results.report.report_data import ReportData, many, percent
+from b2m_encoding.results.report.report_data import ReportData, many, percents
 
 TABLE = "calibration.json"
 """Made from ``benchmarks/results/calibration.json`` by ``benchmarks/calibration_table.py``."""
@@ -37,7 +37,7 @@ class KnownRate:
     @property
     def share(self) -> str:
         """Rate in words."""
-        return percent([self.low, self.high])
+        return percents([self.low, self.high])
 
     @property
     def source(self) -> str:

@@ -174,7 +174,7 @@ def _model(report: ReportData) -> str:
     )
     where = "each target" if model["alpha_per"] == "target" else "all targets together"
     if model["blocks"]:
-        folds = f"by leaving out blocks of the training samples ({model['blocks']} per run)"
+        folds = f"by leaving out blocks of the training samples (each run cut into {model['blocks']})"
     elif model["folds"]:
         folds = f"by cross-validation in {model['folds']} folds of whole training blocks"
     else:
@@ -239,19 +239,30 @@ def _evaluation(report: ReportData) -> str:
     trained, tested = (span(report.listeners[f"samples_{which}"]) for which in ("trained", "tested"))
     size = f"(models trained on {trained} samples and evaluated on {tested})"
     gap = f"{number(table['gap'])} s unused between two" if table["gap"] else "no gap between them"
-    blocks = table["blocks"] and f"blocks ({table['blocks']} per run, {gap})"
+    blocks = table["blocks"] and f"blocks (each run cut into {table['blocks']}, {gap})"
     if table["kind"] == "test":
         text = f"Models were evaluated on the runs that match {table['test_runs']}, which entered no fit {size}."
     else:
         held_out = f"{blocks or 'whole runs'} were left out in turn"
-        together = "Presentations of a stimulus were left out together if that left stimuli to train on."
-        text = f"Models were evaluated by cross-validation: {held_out} {size}. {together}"
-    if table["average_repeats"]:
+        text = f"Models were evaluated by cross-validation: {held_out} {size}.{_folds(report)}"
+    if table["average_repeats"] and report.repeats_presented:
         text += " Responses to the repeats of a test clip, and their predictions, were averaged before scoring."
     return (
         f"{text} Prediction accuracy is the Pearson correlation r of predicted and measured responses; R2 is given "
         "beside it."
     )
+
+
+def _folds(report: ReportData) -> str:
+    """Sentence on presentations of one stimulus in different runs; empty where there are none."""
+    if not (shared := [one for one in report.held_out if one.shared]):
+        return ""
+    if report.get("evaluation", "blocks"):
+        return " A block is the same part of every run, and holds all presentations of its stimuli."
+    if all(one.folds < one.runs for one in shared):
+        folds = counted([one.folds for one in shared], "fold")
+        return f" Runs that present the same stimuli were left out together ({folds})."
+    return " Stimuli of runs that were left out are presented in training too."
 
 
 def _decoding(report: ReportData) -> str:
@@ -261,11 +272,13 @@ def _decoding(report: ReportData) -> str:
     length = windows.get("length", windows.get("window"))
     own = {**windows.get("own", {}), **table.get("own_windows", {})}
     shorter = "".join(f", of {number(own[name])} s for {name}" for name in table["targets"] if name in own)
+    averaged = ". Responses to the repeats of a test clip were averaged before decoding"
+    averaged = averaged if report.repeats_presented else ""
     text = (
         f"{_spaces(table['targets'])} decoded from responses averaged over windows of "
         f"{number(length)} s{shorter} (one every {number(windows['step'])} s, {_lag(table, windows)}): "
-        f"{listed(_decoders(table))}. Responses to the repeats of a test clip were averaged before decoding"
-        f"{CALIBRATIONS[table.get('calibrate', 'all')]}. Identification accuracy is the share of the other test clips "
+        f"{listed(_decoders(table))}{averaged}{CALIBRATIONS[table.get('calibrate', 'all')]}. "
+        "Identification accuracy is the share of the other test clips "
         f"({span(clips.groupby(['subject', 'target', 'decoder']).size())} clips in all) whose true features are "
         "less like the "
         f"decoded ones than those of the presented clip; chance is {CHANCE:g}, and its 95% interval comes from "

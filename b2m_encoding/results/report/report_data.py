@@ -13,11 +13,43 @@ import pandas as pd
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.errors import InputError
 from b2m_encoding.io.names import in_words
+from b2m_encoding.io.shares import percent
+from b2m_encoding.results.held_out_blocks import HeldOutBlocks, read_blocks
 from b2m_encoding.results.reader import Results
 from b2m_encoding.results.schema import tables
 from b2m_encoding.results.schema.files import IDENTIFICATION_SUMMARY, REGION_MODEL_SUMMARY, SETTINGS
 from b2m_encoding.results.schema.maps import Q
 from b2m_encoding.results.schema.tables import Table
+
+ONCE, JOINED = "no clip was presented twice", "every sample is held out once"
+"""How the reason for no ceiling begins where nothing is repeated, and where folds are joined."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Held-out samples of a subject.
+
+    Parameters
+    ----------
+    folds, runs : int
+        Parts that were left out, and runs that they come from.
+    repeated, shared : bool
+        Whether they present a stimulus more than once, and in several runs.
+    """
+
+    folds: int
+    runs: int
+    repeated: bool
+    shared: bool
+
+    @classmethod
+    def of(cls, blocks: HeldOutBlocks) -> HeldOut:
+        """Count folds and presentations."""
+        heard = blocks.clip != ""
+        clip, presentation, run = blocks.clip[heard], blocks.presentation[heard], blocks.run[heard]
+        n_clips = len(np.unique(clip))
+        repeated, shared = (len(set(zip(clip, one, strict=True))) > n_clips for one in (presentation, run))
+        return cls(len(np.unique(blocks.split)), len(np.unique(blocks.run)), repeated, shared)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +150,24 @@ class ReportData:
         table = self.table(tables.CLIPS)
         return "group" if table is None or table["grouped_by"].isna().any() else in_words(table["grouped_by"].iloc[0])
 
+    @cached_property
+    def held_out(self) -> list[HeldOut]:
+        """What was held out of each subject, their mean not counted, as far as the results keep it."""
+        kept = [read_blocks(self.results.path, subject) for subject in self.listeners["subject"]]
+        return [HeldOut.of(blocks) for blocks in kept if blocks is not None]
+
+    @property
+    def repeats_presented(self) -> bool:
+        """Whether test stimuli are presented more than once; assumed where nothing is known of it."""
+        reasons = self.listeners["no_ceiling"].dropna()
+        return len(reasons) < len(self.listeners) or not reasons.map(self.why_no_ceiling).str.startswith(ONCE).all()
+
+    def why_no_ceiling(self, reason: str) -> str:
+        """Reason for no noise ceiling; joined folds have none of their own where no stimulus is repeated."""
+        if reason.startswith(JOINED) and self.held_out and not any(one.repeated for one in self.held_out):
+            return f"{ONCE} in what was held out"
+        return reason
+
     @property
     def feature_spaces(self) -> tuple[str, ...]:
         """Names of the feature spaces."""
@@ -200,15 +250,15 @@ def interval(value: float, low: float, high: float, digits: int = 3) -> str:
     return f"{value:.{digits}f}{limits}"
 
 
-def percent(values: Any) -> str:
+def percents(values: Any) -> str:
     """Format a share, or the lowest and the highest of several.
 
     Examples
     --------
-    >>> percent([0.05, 0.0504]), percent([0.05, 0.062])
+    >>> percents([0.05, 0.0504]), percents([0.05, 0.062])
     ('5.0%', '5.0% to 6.2%')
     """
-    low, high = f"{np.nanmin(values):.1%}", f"{np.nanmax(values):.1%}"
+    low, high = percent(float(np.nanmin(values))), percent(float(np.nanmax(values)))
     return low if low == high else f"{low} to {high}"
 
 

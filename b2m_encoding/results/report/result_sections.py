@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from b2m_encoding.io.names import in_words
+from b2m_encoding.io.shares import percent
 from b2m_encoding.results.partition_doubts import ONE_PENALTY
 from b2m_encoding.results.report.content import Block, Lines, Picture, Table
 from b2m_encoding.results.report.known_rates import known_rate
@@ -36,7 +37,7 @@ def accuracy(report: ReportData) -> list[Block]:
     for one in report.subjects.itertuples():
         lines.append(f"sub-{one.subject}: {_tested(one)}")
         if not pd.isna(one.no_ceiling):
-            lines.append(f"sub-{one.subject}: no ceiling possible here: {one.no_ceiling}")
+            lines.append(f"sub-{one.subject}: no ceiling possible here: {report.why_no_ceiling(one.no_ceiling)}")
         if not pd.isna(one.cluster_targets):
             kind = report.get("statistics", "clusters")
             lines.append(f"sub-{one.subject}: {many(int(one.cluster_targets), 'target')} in the map of {kind}")
@@ -107,7 +108,7 @@ def preference(report: ReportData) -> list[Block]:
         for subject, rows_of in table.groupby("subject", sort=False):
             shares = dict(zip(rows_of["preferred"], rows_of["share"], strict=True))
             predicted = any(shares.values())
-            rows.append([f"sub-{subject}", *(f"{shares.get(name, 0.0):.1%}" if predicted else "n/a" for name in names)])
+            rows.append([f"sub-{subject}", *(percent(shares.get(name, 0.0)) if predicted else "n/a" for name in names)])
         blocks.append(
             Table(
                 ["subject", *names],
@@ -119,7 +120,9 @@ def preference(report: ReportData) -> list[Block]:
         agreement = report.results.sidecar(GROUP, maps.PREFERENCE, maps.CONSISTENCY.stat).get("Agreement")
         if agreement is not None:
             where = "Where the joint model predicts in two or more subjects"
-            blocks.append(Lines([f"{where}, {agreement:.1%} of them agree on the preference (mean over targets)."]))
+            blocks.append(
+                Lines([f"{where}, {percent(agreement)} of them agree on the preference (mean over targets)."])
+            )
     if (table := report.table(tables.OVERLAP)) is not None:
         rows = [[f"sub-{one.subject}", f"{one.first}, {one.second}", score(one.dice), score(one.correlation)]
                 for one in table.itertuples()]  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from b2m_encoding import __version__
+from b2m_encoding.io.shares import percent
 from b2m_encoding.results.report.checklist import checklist
 from b2m_encoding.results.report.content import Block, Code, Lines, Link, Section, Table, Text
 from b2m_encoding.results.report.findings import audit_line, findings
@@ -157,7 +158,7 @@ def quality(report: ReportData) -> list[Block]:
 def _subject_quality(report: ReportData, subject: str, own: pd.DataFrame) -> list[str]:
     [row] = report.subjects[report.subjects["subject"] == subject].itertuples()
     share = own["censored"].sum() / own["volumes"].sum()
-    return [f"sub-{subject}", number(len(own)), number(own["volumes"].sum()), f"{share:.1%}",
+    return [f"sub-{subject}", number(len(own)), number(own["volumes"].sum()), percent(share),
             number(own["tsnr"].mean(), 3), number(own["mean_fd"].mean(), 3), number(row.constant),
             number(row.missing)]  # fmt: skip
 

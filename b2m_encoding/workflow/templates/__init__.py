@@ -64,6 +64,11 @@ def write_template(
     folder = Path(folder)
     out = None if out is None else Path(out)
     target = out or folder
+    if out is not None and not folder.is_dir():
+        raise InputError("the folder of the data does not exist", file=folder, fix="name a folder that is there")
+    if target.is_file():
+        fix = f"name a folder, such as {target.parent / 'my_study'}"
+        raise InputError("study.toml goes into a folder, and this is a file", file=target, fix=fix)
     about = {"study.toml": "the study: data, feature spaces, model, evaluation; every key is in the documentation"}
     found, data = _looked_at(kind, folder, target, masks)
     if found is not None:

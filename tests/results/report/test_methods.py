@@ -18,7 +18,7 @@ from b2m_encoding.results.report.findings import findings
 from b2m_encoding.results.report.known_rates import simulated_rates
 from b2m_encoding.results.report.methods import methods
 from b2m_encoding.results.report.references import CITED, bibtex, by_doi, cited, references, with_names
-from b2m_encoding.results.report.report_data import ReportData, percent
+from b2m_encoding.results.report.report_data import ReportData, percents
 from b2m_encoding.results.report.result_sections import accuracy
 from b2m_encoding.spaces.definition import atlas_folder
 
@@ -129,7 +129,7 @@ def test_cross_validation_confounds_and_networks_are_told(bundle: Bundle) -> Non
     )
     network = {"n_features": 96, "pretrained": {"model": "a/b", "revision": "0123456789abcdef", "files": {"w": "h"}}}
     text = text_of(bundle, study, runs={"censored": 41}, features={"text": network})
-    for needed in ("cross-validation", "6 per run, 8 s unused", "above 0.4 mm", "328 of 3,280 volumes",
+    for needed in ("cross-validation", "each run cut into 6, 8 s unused", "above 0.4 mm", "328 of 3,280 volumes",
                    "Power et al. 2012", "from a/b at revision 0123456789ab", "96 features",
                    "Esteban et al. 2019"):  # fmt: skip
         assert needed in text, needed
@@ -270,7 +270,7 @@ def test_joined_folds_are_told(bundle: Bundle) -> None:
     assert "(b + 1)" not in text
     assert "(15 s), widened" not in text
     [rate] = [one for one in simulated_rates() if one["evaluation"] == "cross-validation"]
-    assert f"{percent(rate['rate'])} had p < .05, in simulations of {rate['designs']} designs of this kind" in text
+    assert f"{percents(rate['rate'])} had p < .05, in simulations of {rate['designs']} designs of this kind" in text
     assert "refits: p has no smallest value" in details["Can p be small enough?"]
     assert "for the autocorrelation that is lost at cuts" not in text  # refits and responses are cut alike
     [*_, lines] = [block for block in accuracy(report) if isinstance(block, Lines)]
