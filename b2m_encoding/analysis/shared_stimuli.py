@@ -16,7 +16,7 @@ SHARE_OF_CUES = 0.05
 """Stimuli that take at most this share of the samples can be left out."""
 
 
-def join_blocks(runs: Runs, *, without_cues: bool = True) -> Runs:
+def join_blocks(runs: Runs) -> Runs:
     """Make one block of all blocks that present the same moments of a stimulus.
 
     A response that follows a stimulus, whatever features explain of it, is the same in each presentation: a model that
@@ -26,13 +26,12 @@ def join_blocks(runs: Runs, *, without_cues: bool = True) -> Runs:
     Parameters
     ----------
     runs : Runs
-    without_cues : bool
-        Where a short stimulus of most runs (a cue, an instruction) joins all of them, leave its samples out instead.
 
     Returns
     -------
     Runs
         As they are where that is one block of all, which leaves nothing to train on (:func:`known_from_training`).
+        Where short stimuli of most runs (cues, instructions) join blocks, their samples are left out instead.
 
     Examples
     --------
@@ -41,11 +40,11 @@ def join_blocks(runs: Runs, *, without_cues: bool = True) -> Runs:
     ['a', 'a', 'b', 'b', 'a', 'a']
     """
     group = _groups(runs)
-    if without_cues and len(np.unique(group[runs.used])) == 1 < len(runs.blocks):
-        kept = _without_cues(runs, in_each=1)
-        group = _groups(kept)
-        runs = kept if len(np.unique(group[kept.used])) > 1 else runs
-    if len(np.unique(group[runs.used])) in (1, len(runs.blocks)):
+    if _number(group, runs) < len(runs.blocks):
+        kept = without_cues(runs, in_each=1)
+        if _number(apart := _groups(kept), kept) > _number(group, runs):
+            runs, group = kept, apart
+    if _number(group, runs) in (1, len(runs.blocks)):
         return runs
     _, rows, own = np.unique(group, return_index=True, return_inverse=True)
     return replace(runs, block=runs.block[rows][own])
@@ -69,8 +68,26 @@ def known_from_training(runs: Runs, fold: NDArray[np.str_] | None = None) -> boo
     return bool((own[first] != own)[runs.used].any())
 
 
-def _without_cues(runs: Runs, in_each: int) -> Runs:
-    """Do not use stimuli that more than half of the runs present so many times, if they are short."""
+def _number(group: Integers, runs: Runs) -> int:
+    """Number of groups that hold used samples."""
+    return len(np.unique(group[runs.used]))
+
+
+def without_cues(runs: Runs, in_each: int) -> Runs:
+    """Do not use stimuli that more than half of the runs present so many times, if they are short.
+
+    Parameters
+    ----------
+    runs : Runs
+    in_each : int
+        Times.
+
+    Examples
+    --------
+    >>> runs = Runs.from_labels(["a"] * 30 + ["b"] * 30, 1.5, clip=(["cue"] + ["x"] * 29 + ["cue"] + ["y"] * 29))
+    >>> without_cues(runs, in_each=1).used.sum()
+    np.int64(58)
+    """
     number = Counter[str]()
     for times in _times_presented(runs).values():
         number.update(clip for clip, count in times.items() if count >= in_each)
@@ -125,7 +142,7 @@ def cut_blocks(runs: Runs, n_blocks: int, gap: float = 0.0) -> Runs:
     >>> cut_blocks(runs, 2).block.tolist()
     ['1', '1', '2', '2', '2', '1', '2', '1']
     """
-    runs = _without_cues(runs, in_each=2)  # they would go with their first presentation, into the midst of other blocks
+    runs = without_cues(runs, in_each=2)  # they would go with their first presentation, into the midst of other blocks
     cut, first = runs.split(n_blocks, gap), first_presentations(runs)
     if (first == np.arange(len(runs))).all():
         return cut

@@ -10,7 +10,7 @@ from fnmatch import fnmatch
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.analysis.shared_stimuli import cut_blocks, join_blocks, known_from_training
+from b2m_encoding.analysis.shared_stimuli import cut_blocks, join_blocks, known_from_training, without_cues
 from b2m_encoding.data import Responses
 from b2m_encoding.data.responses import rows_of_repeats
 from b2m_encoding.errors import InputError
@@ -123,7 +123,8 @@ def describe_cues(given: Runs, runs: Runs) -> str | None:
     given, runs : Runs
         Before and after.
     """
-    left_out = set(_shared(given)) - set(runs.clip[runs.used].tolist())
+    cues = given.used & ~without_cues(given, in_each=1).used & ~runs.used
+    left_out = {*given.clip[cues].tolist()} - {*runs.clip[runs.used].tolist()}
     if not left_out:
         return None
     number = int((given.used & np.isin(given.clip, sorted(left_out))).sum())

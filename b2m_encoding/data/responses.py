@@ -222,7 +222,8 @@ def average_repeats(values: NDArray[np.floating], runs: Runs) -> tuple[NDArray[n
 def rows_of_repeats(runs: Runs) -> list[list[int]]:
     """List the used samples of every moment of every clip, in order of first presentation.
 
-    Where presentations of a clip differ by one sample, as clocks of stimulus programs jitter, the last one is left out.
+    Where presentations of a clip differ by one sample, as clocks of stimulus programs jitter, the last one is left out;
+    not where the shorter one begins with its run, which may have begun before.
 
     Raises
     ------
@@ -231,9 +232,14 @@ def rows_of_repeats(runs: Runs) -> list[list[int]]:
     """
     groups: dict[tuple[str, int], list[int]] = {}
     lengths: dict[str, set[int]] = {}
+    cut: dict[str, int] = {}
+    begins = {rows.start for rows in runs.slices.values()}
     for rows in runs.presentations:
         if runs.used[rows].any():
-            lengths.setdefault(str(runs.clip[rows.start]), set()).add(rows.stop - rows.start)
+            clip, length = str(runs.clip[rows.start]), rows.stop - rows.start
+            lengths.setdefault(clip, set()).add(length)
+            if rows.start in begins:
+                cut[clip] = min(length, cut.get(clip, length))
             for position, row in enumerate(range(rows.start, rows.stop)):
                 groups.setdefault((str(runs.clip[row]), position), []).append(row)
     if not groups:
@@ -242,11 +248,11 @@ def rows_of_repeats(runs: Runs) -> list[list[int]]:
             fix="name the clips in the events (column stim_file), or leave repeats as they are",
         )
     for clip, own in lengths.items():
-        if max(own) - min(own) > 1:
+        if max(own) - min(own) > 1 or cut.get(clip, max(own)) < max(own):
             raise InputError(
                 "presentations of a clip differ in length",
                 found=f"{max(own)} and {min(own)} samples of clip {clip}",
-                expected="the same number, or one more",
+                expected="the same number, or one more where none begins with its run",
                 fix="correct the durations in the events, or give presentations that broke off a name of their own "
                 "(stim_file); average_repeats = false leaves repeats as they are",
             )

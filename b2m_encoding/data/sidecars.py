@@ -114,6 +114,13 @@ def start_time(root: Path, file: BidsFile, series: Series | None, tr: float) -> 
     return seconds
 
 
+_WHERE_CUT = (
+    "give cut_at_start under [data]: the volumes that were cut off at the start of runs, 0 if all that are missing were cut "
+    "off at the end (noise volumes). Otherwise take responses from which none was cut off or censored (discard and "
+    "confounds do that); or name as root a data set without raw images, whose events count from the first volume left"
+)
+
+
 def volumes_cut(root: Path, file: BidsFile, series: Series, at_start: int | None = None) -> tuple[int, int]:
     """Volumes that a preprocessed run lacks at its start and at its end; its raw series tells how many, if it is there.
 
@@ -155,10 +162,7 @@ def volumes_cut(root: Path, file: BidsFile, series: Series, at_start: int | None
             found=f"{series.n_samples} volumes"
             + ("" if stated is None else f", {stated} stated to be cut off at the start"),
             expected=f"{length}, as in {path.name}",
-            fix="give cut_at_start under [data]: the volumes that were cut off at the start of runs, 0 if all that are "
-            "missing were cut off at the end (noise volumes). Otherwise take responses from which none was cut off or "
-            "censored (discard and confounds do that); or name as root a data set without raw images, whose events "
-            "count from the first volume left",
+            fix=_WHERE_CUT if missing else "leave out cut_at_start of [data]",
         )
     return stated, missing - stated
 

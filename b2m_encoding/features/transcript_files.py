@@ -17,8 +17,8 @@ Row = tuple[float, float, str]
 """Begin and end (s, NaN where it is not known) and text of a word."""
 WORD_TIERS = ("word", "words", "ort-mau")
 """Names of tiers of words, in small letters: of MFA, P2FA and Gentle, and of WebMAUS."""
-_OF_SPEAKER = re.compile(r".*(-| )\s*words?")
-"""Such names after that of a speaker, in small letters."""
+_OF_SPEAKER = re.compile(r".+\s-\s+words?")
+"""Such names after that of a speaker, in small letters, as MFA writes them."""
 _VALUE = re.compile(r'"((?:[^"]|"")*)"|(?<!\S)([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?!\S)')
 """What counts in a text file of Praat, long or short: texts in quotes, and numbers that stand alone."""
 _TIME = r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)"
@@ -161,7 +161,7 @@ def _between(rows: Sequence[Row], begin: float, end: float) -> list[Row]:
         if last > first:
             before = float(np.nan_to_num(out[first - 1][1], nan=out[first - 1][0])) if first else begin
             after = out[last][0] if last < len(out) else end
-            edges = np.linspace(before, max(before, after), last - first + 1).tolist()
+            edges = np.linspace(min(before, after), after, last - first + 1).tolist()
             out[first:last] = [(edges[i], edges[i + 1], out[first + i][2]) for i in range(last - first)]
         first = last + 1
     return out

@@ -22,8 +22,10 @@ MISSING_NUMBERS = (*MISSING_NAMES, "NA", "na", "None", "none", "null", "NULL", "
 """Fields without a number."""
 LONGEST_RECORD = 100
 """Lines over which a quoted field may extend."""
-CLOCKS = re.compile(r"(time|t|onset|sec|second|timestamp)s?[\s_.]*[\[(]?((m?s)|secs?|seconds?)?[\])]?", re.IGNORECASE)
-"""Names of columns of times, with their unit or without."""
+CLOCKS = re.compile(
+    r"((time|t|onset|sec|second|timestamp)s?[\s_.]*[\[(]?((m?s)|secs?|seconds?)?[\])]?)?", re.IGNORECASE
+)
+"""Names of columns of times, with their unit or without; empty where pandas wrote an index."""
 COUNTERS = re.compile(r"(vol(ume)?|tr|frame|scan|index|sample|row)s?|unnamed.*", re.IGNORECASE)
 """Names of columns of numbers of rows."""
 CLOCK_ROWS = 5

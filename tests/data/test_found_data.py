@@ -245,6 +245,8 @@ NOISE = np.random.default_rng(0).standard_normal((8, 2))
         ("Time (s),a,b", (CLOCK, *NOISE.T), True),
         ("volume,a,b", (1 + CLOCK / 2, *NOISE.T), True),
         ("", (CLOCK, *NOISE.T), False),
+        (",a,b", (CLOCK, *NOISE.T), True),  # an index that pandas wrote
+        (",a,b", (CLOCK / 7, *NOISE.T), False),
         ("time,a,b", (CLOCK[::-1], *NOISE.T), False),
         ("time,a,b", (CLOCK / 7, *NOISE.T), False),  # no step of volumes
         ("time_ms,a,b", (1000 * CLOCK, *NOISE.T), True),

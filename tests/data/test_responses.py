@@ -62,6 +62,17 @@ def test_repeats_whose_durations_jitter(durations: tuple[float, ...], rng: np.ra
     assert np.allclose(averaged, np.mean([values[part.start : part.start + 37] for part in runs.presentations], axis=0))
 
 
+def test_a_clip_that_began_before_its_run_is_not_averaged() -> None:
+    events = {
+        name: pd.DataFrame({"onset": [at], "duration": 10.0, "stim_file": "a.wav"})
+        for name, at in (("r", -2.0), ("s", 6.0))
+    }
+    runs = label_clips(Runs.from_lengths({"r": 20, "s": 20}, 2.0), events, dict.fromkeys("rs", Path("e.tsv")))
+    assert [part.stop - part.start for part in runs.presentations] == [4, 5]
+    with pytest.raises(InputError, match="where none begins with its run"):
+        average_repeats(np.zeros((40, 1)), runs)
+
+
 def test_a_truncated_repeat_is_refused() -> None:
     runs = repeated()
     with pytest.raises(InputError, match="differ in length"):

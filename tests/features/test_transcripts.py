@@ -342,6 +342,14 @@ def test_tiers_of_several_speakers(tmp_path: Path) -> None:
     assert read_textgrid(tmp_path / "a.TextGrid").text == ("Alice", "Bob", "was", "was", "sleepy", "sleepy")
 
 
+@pytest.mark.parametrize("name", ["pseudo-words", "key words"])
+def test_a_tier_of_some_words_is_no_transcript(name: str, tmp_path: Path) -> None:
+    body = PHONES.replace('"phones"', '"transcript"')
+    (tmp_path / "a.TextGrid").write_text(GRID.replace('"word"', f'"{name}"') + body)
+    with pytest.raises(InputError, match="has no word tier"):
+        read_textgrid(tmp_path / "a.TextGrid")
+
+
 SRT = "1\n00:00:00,500 --> 00:00:00,800\nhello\n\n2\n00:01:00,900 --> 00:01:01,200\n<i>world</i>\n"
 VTT = "WEBVTT\n\nNOTE by hand\n\n00:00.500 --> 00:00.800 align:start\nhello\n\n01:00.900 --> 01:01.200\nworld\n"
 

@@ -139,6 +139,46 @@ def test_training_runs_of_the_same_stimuli_choose_the_penalty_together(tmp_path:
     assert training.block.tolist() == list("aaaacccc")
 
 
+def test_a_cue_leaves_training_runs_of_the_same_stimuli_together(tmp_path: Path) -> None:
+    songs = [[f"{pair}{row // 10}" for row in range(60)] for pair in "xyxyz"]
+    clips = [clip if row else "beep" for run in songs for row, clip in enumerate(run)]
+    runs = Runs.from_labels(np.repeat(list("abcdt"), 60), 1.5, clip=clips)
+    own = EvaluationTable(kind="test", test_runs="t")
+    [split] = split_samples(runs, own)[1]
+    training, _ = training_runs(runs, study(tmp_path).model_copy(update={"evaluation": own}), split)
+    assert training.used.all()
+    assert "".join(training.block[::60]) == "abab"
+
+
+@pytest.mark.parametrize("with_cue", [6, 5, 4])
+def test_a_cue_of_most_runs_joins_none(with_cue: int) -> None:
+    clips = ["beep" if row == 0 and run < with_cue else f"{run} {row // 10}" for run in range(6) for row in range(60)]
+    runs = Runs.from_labels(np.repeat(list("abcdef"), 60), 1.5, clip=clips)
+    assert join_blocks(runs).blocks == tuple("abcdef")
+    assert runs.used.sum() - join_blocks(runs).used.sum() == with_cue
+
+
+def test_a_clip_in_a_gap_is_no_cue() -> None:
+    clips = [f"{run} {row // 30}" for run in range(6) for row in range(60)]
+    clips[30] = clips[90] = "short"
+    given = Runs.from_labels(np.repeat(list("abcdef"), 60), 1.5, clip=clips)
+    runs, _ = split_samples(given, CROSS.model_copy(update={"blocks": 2, "gap": 9.0}))
+    assert describe_cues(given, runs) is None
+
+
+def test_parts_of_a_story_choose_the_penalty_whatever_the_folds(tmp_path: Path) -> None:
+    own = study(tmp_path)
+    own = own.model_copy(
+        update={
+            "evaluation": CROSS.model_copy(update={"blocks": 4}),
+            "model": own.model.model_copy(update={"folds": 4}),
+        }
+    )
+    runs, splits = split_samples(story(6), own.evaluation)
+    training, _ = training_runs(runs, own, splits[0])
+    assert not known_from_training(training)
+
+
 def test_stimuli_join_more_runs_than_there_are_folds(tmp_path: Path) -> None:
     runs = Runs.from_labels(list("aabbccddee"), 1.5, clip=list("xyyxzwwzuv"))
     table = study(tmp_path)

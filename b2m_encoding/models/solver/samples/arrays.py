@@ -120,7 +120,7 @@ class Samples:
     @cached_property
     def variance(self) -> Tensor:
         """Variance of every feature, shape (n_features,), float64; 0 where it does not vary."""
-        variance = torch.stack([x.square().sum(0) for _, x in self.centred_features("all")]).sum(0) / len(self)
+        variance = self.squares("all") / len(self)
         return torch.where(variance.sqrt() > 1e-10 * self.mean.abs(), variance, 0.0)
 
     def centred_features(self, center: Center) -> Iterator[tuple[slice | Tensor, Tensor]]:
@@ -133,6 +133,13 @@ class Samples:
             mean = self.features(rows).mean(0, dtype=torch.float64)
             for part in torch.split(rows, self.parts[0].stop):
                 yield part, self.features(part).double() - mean
+
+    def squares(self, center: Center) -> Tensor:
+        """Sum of squares of every feature about the means in use, shape (n_features,), float64."""
+        total = torch.zeros(self.n_features, dtype=torch.float64)
+        for _, part in self.centred_features(center):
+            total += part.square().sum(0)
+        return total
 
     @cached_property
     def digest(self) -> str:

@@ -95,7 +95,7 @@ class SamplesProblem:
 
     @cached_property
     def _squares(self) -> Tensor:
-        return torch.stack([x.square().sum(0) for _, x in self.samples.centred_features(self.center)]).sum(0)
+        return self.samples.squares(self.center)
 
     @property
     def _inverse_deviations(self) -> Tensor:
