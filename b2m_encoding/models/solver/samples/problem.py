@@ -284,7 +284,7 @@ class SamplesProblem:
 
         def work(part: slice) -> None:
             rows = part if targets is None else index[part]
-            some, which = own[part].unique(return_inverse=True)  # few, as a rule
+            some, which = torch.unique(own[part], return_inverse=True)  # few, as a rule
             filters = (roots * shrinkage(basis.values, some)).to(self.dtype)
             torch.mul(self._projected(scaling, rows).T, filters[which], out=reduced[part])
 

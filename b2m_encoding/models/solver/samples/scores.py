@@ -172,7 +172,8 @@ class JoinedScores:
     def _squared(self, residuals: Tensor, factors: Tensor | None) -> Tensor:
         """Sum of squares over held-out samples, or over folds with a factor for each, float64."""
         if factors is None:
-            return torch.linalg.vector_norm(residuals, dim=0).double().square()
+            whole: Tensor = torch.linalg.vector_norm(residuals, dim=0)
+            return whole.double().square()
         parts = torch.split(residuals, [len(rows) for rows in self.folds.rows.folds])
         norms = torch.stack([torch.linalg.vector_norm(part, dim=0) for part in parts])
         return (norms.double().square() * factors).sum(0)
