@@ -316,7 +316,7 @@ def check_no_clock(names: Sequence[str], values: NDArray[np.float64], path: Path
     steps = np.diff(values, axis=0)
     even = (np.abs(steps - steps[0]) <= 1e-3 * np.abs(steps[0])).all(axis=0) & (steps[0] != 0)
     name, rise = names[0].strip() if names else "", float(steps[0, 0])
-    counter, clock = bool(COUNTERS.fullmatch(name)), bool(CLOCKS.fullmatch(name))
+    counter, clock = bool(COUNTERS.fullmatch(name)), bool(names and CLOCKS.fullmatch(name))
     if not even[0] or even.all() or rise < 0 or not (counter or clock or not names):
         return
     found = f"{name or 'values'} from {values[0, 0]:g} to {values[-1, 0]:g} in steps of {rise:g}"
