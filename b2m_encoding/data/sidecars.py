@@ -116,8 +116,9 @@ def start_time(root: Path, file: BidsFile, series: Series | None, tr: float) -> 
 
 _WHERE_CUT = (
     "give cut_at_start under [data]: the volumes that were cut off at the start of runs, 0 if all that are missing "
-    "were cut off at the end (noise volumes). Otherwise take responses from which none was cut off or censored (discard and "
-    "confounds do that); or name as root a data set without raw images, whose events count from the first volume left"
+    "were cut off at the end (noise volumes). Otherwise take responses from which none was cut off or censored "
+    "(discard and confounds do that); or name as root a data set without raw images, whose events count from the "
+    "first volume left"
 )
 
 
