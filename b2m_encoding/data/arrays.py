@@ -98,7 +98,7 @@ def _opener(file: Path, step: float | None) -> Callable[[Path, str], Any]:
     if suffix == ".mat":
         return _open_mat
     if suffix in (".h5", ".hdf5", ".hdf"):
-        return lambda file, key: _open_hdf5(file, key or _only(key, list_variables(file), file))
+        return lambda file, key: _open_hdf5(file, key or _only(key, _variables(file), file))
     if suffix == ".zarr":
         return _open_zarr
     if suffix in (".csv", ".tsv", ".txt"):
@@ -136,7 +136,7 @@ def _open_mat(file: Path, key: str) -> Any:
     with file.open("rb") as stream:
         head = stream.read(128)
     if b"MATLAB 7.3" in head or head.startswith(b"\x89HDF"):
-        found = _open_hdf5(file, key or _only(key, list_variables(file), file))
+        found = _open_hdf5(file, key or _only(key, _variables(file), file))
         return _Transposed(found) if hasattr(found, "shape") else found
     from scipy.io import loadmat, whosmat
 
@@ -146,7 +146,20 @@ def _open_mat(file: Path, key: str) -> Any:
 
 
 def list_variables(file: Path) -> list[str]:
-    """Names of the arrays in a file that may hold several."""
+    """Names of the arrays in a file that may hold several.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    try:
+        return _variables(file)
+    except Exception as error:  # no package documents its errors for damaged files
+        raise InputError("the arrays of a file cannot be listed", file=file, found=first_line(error)) from error
+
+
+def _variables(file: Path) -> list[str]:
     suffix = file.suffix.lower()
     if suffix == ".npz":
         with np.load(file, allow_pickle=False) as stored:

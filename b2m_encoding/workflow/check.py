@@ -7,8 +7,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from b2m_encoding.analysis.checks import check_clusters, check_groups, check_learning_curve
 from b2m_encoding.analysis.encoding.sizes import training_runs
 from b2m_encoding.analysis.splits import block_samples, scored_runs, split_samples
@@ -22,6 +20,7 @@ from b2m_encoding.features.extractors import Extractor
 from b2m_encoding.io.names import LONGEST, check_label, printable
 from b2m_encoding.io.presence import require_file
 from b2m_encoding.results.place import check_owner, check_writable
+from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import (
     Space,
     drawing_surface,
@@ -30,7 +29,6 @@ from b2m_encoding.spaces import (
 )
 from b2m_encoding.stats.arrangements import check_arrangements
 from b2m_encoding.stats.repeats import different_samples
-from b2m_encoding.stats.sums.bootstrap import bootstrap_weights
 from b2m_encoding.study import Study
 from b2m_encoding.workflow.copies import describe_copies
 
@@ -181,12 +179,25 @@ def _check_evaluation(recording: Recording, study: Study) -> None:
     check_arrangements([length for own in lengths for length in own], block)
     if len(study.features) > 1:  # their comparison draws these blocks again; an error now saves the fits
         n_blocks = [sum(max(length // block, 1) for length in own) for own in lengths]
-        bootstrap_weights(np.repeat(np.arange(len(n_blocks)), n_blocks), 2)
+        if n_blocks.count(1) == 1:
+            _refuse_single_block(recording, scored[n_blocks.index(1)], block)
     check_clusters(recording.responses.space, study)
     check_groups(recording.responses.runs, study)
     check_learning_curve(recording.responses.runs, study)
     for split in splits:
         training_runs(runs, study, split)[0].folds(study.model.folds)
+
+
+def _refuse_single_block(recording: Recording, scored: Runs, block: int) -> None:
+    """Refuse the one held-out part that is too short for the spread of its score."""
+    name, rows = next(iter(scored.slices.items()))
+    raise InputError(
+        f"the spread of a score cannot be estimated from a single block: run {name} has no second one",
+        file=recording.files.get(name),
+        found=f"{rows.stop - rows.start} samples that are scored",
+        expected=f"{2 * block} or more, two blocks of {block * scored.tr:g} s",
+        fix="leave a run that was broken off out; or take shorter blocks (statistics.block)",
+    )
 
 
 def _ready(study: Study, problems: Problems) -> list[Extractor]:

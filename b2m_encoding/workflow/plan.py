@@ -106,6 +106,10 @@ class Plan:
         """Files of the atlas."""
         self.units: dict[str, Unit] = {}
         self.subjects: dict[str, SubjectUnits] = {}
+        for subject, recording in recordings.items():  # first: a run that no model can use ends the study here
+            inputs: dict[str, Input] = {"subject": Constant(subject), "recording": RecordingOf(subject)}
+            settings = ("evaluation", "data.discard")
+            self._add("quality", f"sub-{subject}", quality_rows, inputs, settings, motion_tables(recording))
         for subject in recordings:
             self.subjects[subject] = self._encoding(subject)
             self._subject(subject)
@@ -254,9 +258,6 @@ class Plan:
                 {**scored, "subject": name, "target": Constant(target), "out": Given.OUTPUT},
                 (*MODEL, "windows", "maps", "decoding", "statistics.generalise", "data.clips"),
             )
-        inputs = {"subject": name, "recording": recording}
-        tables = motion_tables(self.recordings[subject])
-        self._add("quality", label, quality_rows, inputs, ("evaluation", "data.discard"), tables)
         kept = own.statistics.items() if study.results.statistics else ()
         self._add(
             "maps",
@@ -270,7 +271,7 @@ class Plan:
                 "out": Given.OUTPUT,
             },
             (*INFERENCE, "maps", "note", "results", "decoding"),
-            tables,
+            motion_tables(self.recordings[subject]),
         )
 
     def _group(self) -> Derived:

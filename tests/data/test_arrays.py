@@ -10,7 +10,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from b2m_encoding.data import Cleaning
-from b2m_encoding.data.arrays import read_arrays
+from b2m_encoding.data.arrays import list_variables, read_arrays
 from b2m_encoding.data.confounds import read_censoring, read_confound_tables
 from b2m_encoding.data.images import responses_from_masker, responses_from_surface_images
 from b2m_encoding.data.sources.files import ArraySource
@@ -19,6 +19,7 @@ from b2m_encoding.data.table import read_table
 from b2m_encoding.errors import InputError, ProblemList
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import PycortexMapper, RegionSpace, SurfaceSpace, Unplaced, VolumeSpace, surface_space
+from b2m_encoding.workflow.templates.arrays import find_arrays
 
 TR = 1.5
 
@@ -79,6 +80,24 @@ def test_a_damaged_store_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00\x10\x00{'descr': (((\n   ")
     with pytest.raises(InputError, match="array cannot be read"):
         read_arrays({"a": tmp_path / "a.npy"}, "01", tr=TR)
+
+
+@pytest.mark.parametrize("name", ["a.zarr/zarr.json", "a.zarr/.zgroup", "a.npz", "a.mat", "a.h5"])
+@pytest.mark.parametrize(
+    "content", ["{}", "[]", '{"zarr_format": 3, "node_type": 4}', '{"node_type": "array"}', "x" * 200]
+)
+def test_arrays_of_a_damaged_file_are_listed_or_it_is_named(tmp_path: Path, name: str, content: str) -> None:
+    for package in ("zarr", "h5py"):
+        pytest.importorskip(package, reason=f"{package} is in the extra arrays")
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content)
+    file = tmp_path / Path(name).parts[0]
+    try:
+        assert list_variables(file) == []
+    except InputError as error:
+        assert error.file == file  # noqa: PT017
+    assert find_arrays(tmp_path) is None
 
 
 def test_pickles_are_refused(tmp_path: Path) -> None:

@@ -385,8 +385,9 @@ def test_what_a_study_cannot_have_is_told_by_check(tmp_path: Path) -> None:
     runs = Runs.from_lengths([240, 240, 30], 1.5)  # a short run is a held-out part of one block
     short = Recording("01", Responses.from_array(np.zeros((510, 1)), runs, RegionSpace(("a",))))
     table = study(tmp_path, block=45.0).model_copy(update={"evaluation": EvaluationTable(kind="cross-validation")})
-    with pytest.raises(InputError, match="a single block"):
+    with pytest.raises(InputError, match=r"a single block: run .* has no second") as error:
         _check_evaluation(short, table)
+    assert "found:    30 samples that are scored\n  expected: 60 or more" in str(error.value)
     for trained in (["a.1"] * 4, ["a.1", "a.1", "b.2", "b.2"]):  # none and one of the groups are heard in the test
         clips = [*trained, *["b.1"] * 4]
         groups = [clip[0] for clip in clips]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from b2m_encoding.analysis.splits import split_samples
 from b2m_encoding.analysis.windows import WindowedResponses
 from b2m_encoding.data import Recording, Responses
 from b2m_encoding.data.confounds import framewise_displacement
+from b2m_encoding.errors import InputError
 from b2m_encoding.study import Study
 
 
@@ -25,6 +27,11 @@ def quality_rows(subject: str, recording: Recording, study: Study) -> list[dict[
     recording : Recording
     study : Study
         Study with the held-out runs, and the discarded start of runs.
+
+    Raises
+    ------
+    InputError
+        If no target of a run can be tested: the subject would have no results.
     """
     responses = _of_volumes(recording.responses)
     runs = responses.runs
@@ -35,6 +42,8 @@ def quality_rows(subject: str, recording: Recording, study: Study) -> list[dict[
     for name, rows_of in runs.slices.items():
         begins = first[rows_of]
         censored = int((~used[rows_of] & ~begins).sum())
+        values = responses.read_run(name)[used[rows_of]]
+        _require_targets(values, subject, name, recording.files.get(name))
         moved = framewise_displacement(recording.files[name]) if name in recording.files else None
         after = max(int((~begins).sum()), 1)
         rows.append(
@@ -48,7 +57,7 @@ def quality_rows(subject: str, recording: Recording, study: Study) -> list[dict[
                 "discarded": int(begins.sum()),
                 "censored": censored,
                 "share_censored": censored / after,
-                "tsnr": temporal_snr(responses.read_run(name)[used[rows_of]]),
+                "tsnr": temporal_snr(values),
                 "mean_fd": np.nan if moved is None else float(np.nanmean(moved)),
                 "max_fd": np.nan if moved is None else float(np.nanmax(moved)),
             }
@@ -108,6 +117,26 @@ def temporal_snr(values: Floating) -> float:
         return float("nan")
     ratio = float(np.median(mean[usable] / deviation[usable]))
     return ratio if ratio > 1 else float("nan")
+
+
+def _require_targets(values: Floating, subject: str, run: str, file: Path | None) -> None:
+    """Refuse a run whose targets are all constant or hold values that are not finite."""
+    if not len(values):  # which is an error of the samples
+        return
+    high, low = values.max(axis=0), values.min(axis=0)
+    finite = np.isfinite(high) & np.isfinite(low)
+    if (finite & (high > low)).any():
+        return
+    volumes = int((~np.isfinite(values)).any(axis=1).sum())
+    missing, n_targets = int((~finite).sum()), values.shape[1]
+    raise InputError(
+        f"no target can be tested: in run {run} of sub-{subject} all responses are constant or hold NaN",
+        file=file,
+        found=f"{missing} of {n_targets} targets with NaN or inf (in {volumes} of {len(values)} volumes), "
+        f"{n_targets - missing} constant",
+        expected="responses that vary, with a value in every volume that is used",
+        fix="write the run anew, with the mask that fits it; or leave it, or its volumes without values, out",
+    )
 
 
 def _of_volumes(responses: Responses) -> Responses:

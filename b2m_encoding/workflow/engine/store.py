@@ -80,8 +80,13 @@ class WorkFolder:
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
-        return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
+        """Bytes of all files that are there; another run may have begun, and add and remove some meanwhile."""
+        total = 0
+        for folder, _, names in os.walk(self.path):  # unlike rglob, it passes over a folder that is gone
+            for name in names:
+                with suppress(FileNotFoundError):
+                    total += os.lstat(os.path.join(folder, name)).st_size
+        return total
 
     @contextmanager
     def locked(self, wait: float = 0.0) -> Iterator[None]:

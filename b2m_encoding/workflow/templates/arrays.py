@@ -98,7 +98,7 @@ def _listed(folder: Path) -> tuple[list[Found], float | None]:
     tr = None
     for path in _files(folder):
         relative = path.relative_to(folder).as_posix()
-        with suppress(InputError, OSError, ValueError):
+        with suppress(InputError, OSError, ValueError, RuntimeError):
             for key in list_variables(path):
                 with suppress(InputError):
                     array = open_array(Path(f"{path}{SEPARATOR}{key}" if key else path))

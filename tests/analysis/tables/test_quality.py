@@ -13,6 +13,7 @@ from b2m_encoding.analysis.windows import windowed
 from b2m_encoding.data import Recording, Responses
 from b2m_encoding.data.cleaning import Cleaning
 from b2m_encoding.data.confounds import framewise_displacement
+from b2m_encoding.errors import InputError
 from b2m_encoding.runs import Runs
 from b2m_encoding.spaces import Unplaced
 from b2m_encoding.study import Study, WindowsTable
@@ -59,6 +60,26 @@ def test_runs_of_windows_are_judged_by_their_volumes(rng: np.random.Generator, t
     rows = quality_rows("01", windowed(whole, WindowsTable()), study)
     assert [row["volumes"] for row in rows] == [40, 60]
     assert [row["censored"] for row in rows] == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("bad", "found"), [(np.nan, "20 of 20 targets with NaN or inf (in 1 of 60"), (3.0, "20 constant")]
+)
+def test_a_run_that_no_model_can_use_is_refused(
+    rng: np.random.Generator, tmp_path: Path, bad: float, found: str
+) -> None:
+    runs = Runs.from_lengths({"a": 40, "b": 60}, tr=2.0)
+    values = rng.standard_normal((100, 20))
+    values[99 if np.isnan(bad) else slice(40, 100)] = bad
+    one = Recording("01", Responses.from_array(values, runs, Unplaced(20)), files={"b": tmp_path / "b.nii.gz"})
+    study = Study.model_validate(STUDY)
+    with pytest.raises(InputError, match="no target can be tested: in run b of sub-01") as error:
+        quality_rows("01", one, study)
+    assert found in str(error.value)
+    assert error.value.file == tmp_path / "b.nii.gz"
+    values[40:, 3] = np.arange(60)  # one target is enough
+    one = Recording("01", Responses.from_array(values, runs, Unplaced(20)))
+    assert len(quality_rows("01", one, study)) == 2
 
 
 @pytest.mark.parametrize("table", ["", "rot_x\n0\n", "framewise_displacement\nn/a\nn/a\n"])

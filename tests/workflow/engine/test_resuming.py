@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -96,6 +97,34 @@ def test_a_change_redoes_what_follows_from_it(study: Path, run: Run, old: str, n
     if steps in ({"figures"}, set()):
         assert found == steps
     assert run() == []
+
+
+def test_a_run_of_a_later_subject_that_no_model_can_use_ends_the_study_at_once(study: Path, run: Run) -> None:
+    path = study.parent / "responses/02_test-2.npy"
+    values = np.load(path)
+    values[-1] = np.nan
+    np.save(path, values)
+    edit(study, "[1.5, 3.0]", "[3.0]")
+    with pytest.raises(InputError, match="no target can be tested: in run test-2 of sub-02"):
+        run()
+    assert "fit/sub-01_targets-0-30" in to_do(study)  # nothing of it was computed before
+
+
+def test_the_size_of_a_work_folder_passes_over_what_another_run_removes(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = work_folder(load_study(study))
+    whole, real = work.size, os.lstat
+    gone = work.path / "hashes.json"
+
+    def lstat(path: str | Path, **options: int) -> os.stat_result:
+        if Path(path) == gone:
+            raise FileNotFoundError(path)
+        return real(path, **options)
+
+    size = real(gone).st_size
+    monkeypatch.setattr(os, "lstat", lstat)
+    assert work.size == whole - size
 
 
 def test_reasons_are_told(study: Path, run: Run) -> None:
