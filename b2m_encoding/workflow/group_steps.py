@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,6 @@ from b2m_encoding.analysis.encoding.encoding import Encoding, Scores
 from b2m_encoding.analysis.encoding.generalise import without_subjects
 from b2m_encoding.analysis.encoding.held_out import HeldOut
 from b2m_encoding.analysis.encoding.inter_subject import Measured, inter_subject_bounds
-from b2m_encoding.analysis.encoding.run_statistics import LEAVE_OUT, fault_of_run
 from b2m_encoding.analysis.study_results import Bounds, StudyResults
 from b2m_encoding.data import Recording
 from b2m_encoding.errors import InputError
@@ -72,28 +71,13 @@ def write_study_tables(results: StudyResults, recordings: Mapping[str, Recording
     """Write the tables and tests of the whole study, and maps of the group."""
     if not any(encoding.tested.any() for encoding in results.encodings.values()):
         files = [str(path) for recording in recordings.values() for path in recording.files.values()]
-        raise InputError(
-            "no target can be tested: all responses are constant or hold NaN",
-            file=", ".join(files),
-            found="; ".join(_faults(recordings)) or None,
-            fix=LEAVE_OUT,
-        )
+        raise InputError("no target can be tested: all responses are constant or hold NaN", file=", ".join(files))
     regions = pd.DataFrame(results.regions, columns=list(REGIONS.columns))
     out.bundle.write_table(REGIONS, regions)
     write_decodings(out.bundle, results, study)
     write_statistics(out.bundle, results, regions, study)
     if clips := clip_rows(recordings, study.data.group_name):
         out.bundle.write_table(CLIPS, clips)
-
-
-def _faults(recordings: Mapping[str, Recording]) -> Iterator[str]:
-    """What is wrong with the first run of each subject that keeps all of its targets from being tested."""
-    for subject, recording in recordings.items():
-        responses = recording.responses
-        for run in responses.runs.names:
-            if (fault := fault_of_run(responses, run, responses.load_run(run))) is not None:
-                yield f"run {run} of sub-{subject}: {fault}"
-                break
 
 
 def clip_rows(recordings: Mapping[str, Recording], group_name: str) -> list[dict[str, object]]:

@@ -59,9 +59,7 @@ def extract_features(timeline: StimulusTimeline, study: Study, progress: Progres
 def gather_statistics(recording: Recording, spaces: Spaces, study: Study, run: str, out: Output) -> RunStatistics:
     """Sufficient statistics of one training run; those of all targets are a file."""
     responses, splits = evaluated(recording.responses, study.evaluation)
-    members, statistics = gather_run(
-        responses, spaces, study, splits, run, study.statistics.audit, recording.files.get(run)
-    )
+    members, statistics = gather_run(responses, spaces, study, splits, run, study.statistics.audit)
     if statistics is not None:
         statistics.save(out.folder / STATISTICS)
     return members

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +12,12 @@ from b2m_encoding.analysis.encoding.predict import Gathered, audited_targets, in
 from b2m_encoding.analysis.encoding.sizes import training_runs
 from b2m_encoding.analysis.splits import Split
 from b2m_encoding.data import Responses
-from b2m_encoding.errors import InputError
 from b2m_encoding.features.space import FeatureSpace
 from b2m_encoding.models import EncodingModel
 from b2m_encoding.models.responses import ArrayResponses
 from b2m_encoding.models.solver.statistics import SufficientStatistics
 from b2m_encoding.models.subsets import layout_of_statistics, statistics_of_blocks
 from b2m_encoding.study import Study
-
-LEAVE_OUT = "leave the run out or fetch it again, or censor these volumes (censor, or confounds, under [data])"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +44,6 @@ def gather_run(
     splits: Sequence[Split],
     name: str,
     control: bool,
-    file: Path | None = None,
 ) -> tuple[RunStatistics, SufficientStatistics | None]:
     """Gather the statistics of all targets of one run; the run is read once.
 
@@ -57,15 +52,8 @@ def gather_run(
     RunStatistics
     SufficientStatistics or None
         None where models are fitted to the samples.
-
-    Raises
-    ------
-    InputError
-        If no target of the run has finite responses: none of the subject could be tested, after all fits.
     """
     values, table, found = np.asarray(responses.load_run(name)), study.model, None
-    if (fault := fault_of_run(responses, name, values)) is not None:
-        raise InputError(f"no target of run {name} can be used", file=file, found=fault, fix=LEAVE_OUT)
     # statistics depend on the design alone: not on penalties, solver or seed
     model = EncodingModel(delays=table.delays, cv=table.folds, device=table.device)
     members: list[dict[str, str] | None] = []
@@ -96,28 +84,6 @@ def gather_run(
             gathered.blocks = {blocks[block]: moments for block, moments in gathered.blocks.items()}
             found = gathered if found is None else found.merge(gathered)
     return RunStatistics(tuple(members), values[:, audited_targets(responses.n_targets)].astype(np.float32)), found
-
-
-def fault_of_run(responses: Responses, name: str, cleaned: NDArray[np.floating]) -> str | None:
-    """What keeps every target of a run from being used; None if some target is finite in all used samples.
-
-    Parameters
-    ----------
-    responses : Responses
-    name : str
-        The run.
-    cleaned : array, shape (n_run_samples, n_targets)
-        Its responses as they are fitted.
-    """
-    used = responses.runs.used[responses.runs.slices[name]]
-    if not used.any() or np.isfinite(cleaned[used]).all(axis=0).any():
-        return None
-    missing = ~np.isfinite(responses.read_run(name)[used])  # cleaning spreads one value over its series
-    empty = np.flatnonzero(used)[missing.all(axis=1)]
-    if not len(empty):
-        return f"{missing.sum():,} of {missing.size:,} values are NaN or infinite, some of every target"
-    listed = ", ".join(map(str, empty[:5])) + (f" and {len(empty) - 5:,} more" if len(empty) > 5 else "")
-    return f"every target is NaN or infinite in sample {listed} (counted from 0)"
 
 
 def join_runs(

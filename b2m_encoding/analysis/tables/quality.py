@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from b2m_encoding._typing import Float32, Floating
+from b2m_encoding._typing import Float32, Floating, Integers
 from b2m_encoding.analysis.splits import split_samples
 from b2m_encoding.analysis.windows import WindowedResponses
 from b2m_encoding.data import Recording, Responses
@@ -43,7 +43,7 @@ def quality_rows(subject: str, recording: Recording, study: Study) -> list[dict[
         begins = first[rows_of]
         censored = int((~used[rows_of] & ~begins).sum())
         values = responses.read_run(name)[used[rows_of]]
-        _require_targets(values, subject, name, recording.files.get(name))
+        _require_targets(values, np.flatnonzero(used[rows_of]), subject, name, recording.files.get(name))
         moved = framewise_displacement(recording.files[name]) if name in recording.files else None
         after = max(int((~begins).sum()), 1)
         rows.append(
@@ -119,7 +119,7 @@ def temporal_snr(values: Floating) -> float:
     return ratio if ratio > 1 else float("nan")
 
 
-def _require_targets(values: Floating, subject: str, run: str, file: Path | None) -> None:
+def _require_targets(values: Floating, samples: Integers, subject: str, run: str, file: Path | None) -> None:
     """Refuse a run whose targets are all constant or hold values that are not finite."""
     if not len(values):  # which is an error of the samples
         return
@@ -127,15 +127,18 @@ def _require_targets(values: Floating, subject: str, run: str, file: Path | None
     finite = np.isfinite(high) & np.isfinite(low)
     if (finite & (high > low)).any():
         return
-    volumes = int((~np.isfinite(values)).any(axis=1).sum())
-    missing, n_targets = int((~finite).sum()), values.shape[1]
+    empty = samples[~np.isfinite(values).any(axis=1)]
+    listed = ", ".join(map(str, empty[:5])) + (f" and {len(empty) - 5:,} more" if len(empty) > 5 else "")
+    constant = (
+        f"{int(finite.sum()):,} of {len(finite):,} targets are constant, the others have values that are not finite"
+    )
     raise InputError(
         f"no target can be tested: in run {run} of sub-{subject} all responses are constant or hold NaN",
         file=file,
-        found=f"{missing} of {n_targets} targets with NaN or inf (in {volumes} of {len(values)} volumes), "
-        f"{n_targets - missing} constant",
+        found=f"every target is NaN or infinite in sample {listed} (counted from 0)" if len(empty) else constant,
         expected="responses that vary, with a value in every volume that is used",
-        fix="write the run anew, with the mask that fits it; or leave it, or its volumes without values, out",
+        fix="write the run anew, with the mask that fits it; or leave it out, or censor these volumes (censor, or "
+        "confounds, under [data])",
     )
 
 
