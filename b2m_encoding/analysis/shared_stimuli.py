@@ -107,16 +107,16 @@ def _times_presented(runs: Runs) -> dict[str, Counter[str]]:
 
 def _groups(runs: Runs) -> Integers:
     """Number of every sample's group of blocks: those that are joined by stimuli, directly or by way of others."""
-    names, code = np.unique(runs.block, return_inverse=True)
+    code = np.unique(runs.block, return_inverse=True)[1]
     used, first = np.flatnonzero(runs.used), first_presentations(runs)
-    if (first[used] == used).all():
-        return code
-    from scipy.sparse import coo_array  # slow to import, and few studies need it
-    from scipy.sparse.csgraph import connected_components
-
-    n, edges = len(names), (code[used], len(names) + first[used])  # of a block with each moment that it presents
-    graph = coo_array((np.ones(len(used)), edges), shape=(n + len(runs), n + len(runs)))
-    return np.asarray(connected_components(graph, directed=False)[1][code])
+    group, block, moment = np.arange(code.max() + 1), code[used], first[used]
+    while True:  # every block takes the lowest number of those that present one of its moments
+        lowest, joined = np.full(len(runs), len(group)), group.copy()
+        np.minimum.at(lowest, moment, group[block])
+        np.minimum.at(joined, block, lowest[moment])
+        if (joined == group).all():
+            return np.asarray(group[code])
+        group = joined
 
 
 def cut_blocks(runs: Runs, n_blocks: int, gap: float = 0.0) -> Runs:

@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
+
 from b2m_encoding.data.sources import GROUP_MEAN
 from b2m_encoding.errors import InputError
 from b2m_encoding.figures.settings import Format
@@ -64,6 +66,8 @@ def _reported_of(context: FigureContext, subject: str) -> Iterator[str]:
     results = context.results
     space = results.space(subject)
     yield from diagnostics.available(context, subject)
+    if not np.isfinite(results.map(subject, JOINT, maps.R.stat)).any():
+        return  # no target was tested
     if results.has(tables.named_table(subject)):
         yield from ("tags", "tagprofile")
     if isinstance(space, VolumeSpace):

@@ -108,6 +108,7 @@ class Plan:
         self.subjects: dict[str, SubjectUnits] = {}
         for subject, recording in recordings.items():  # first: a run that no model can use ends the study here
             inputs: dict[str, Input] = {"subject": Constant(subject), "recording": RecordingOf(subject)}
+            inputs["alone"] = Constant(len(recordings) == 1)
             settings = ("evaluation", "data.discard")
             self._add("quality", f"sub-{subject}", quality_rows, inputs, settings, motion_tables(recording))
         for subject in recordings:

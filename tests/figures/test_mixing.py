@@ -113,7 +113,7 @@ def test_hierarchy(space, atlas, bumps, text_problems, style, n):
     assert text_problems(found.figure) == []
     assert found.figure.get_figheight() * 25.4 <= style.max_height_mm + 1e-6
     best = np.argmax(np.stack(list(scores.values())).astype(np.float32), axis=0)
-    assert f"{next(iter(scores))} {(best == 0).sum()} " in found.caption
+    assert f"{next(iter(scores))} {(best == 0).sum():,} " in found.caption
     assert (found.table["best"] == np.array(list(scores))[best]).all()
 
 

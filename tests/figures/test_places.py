@@ -26,7 +26,7 @@ def test_left_is_left_and_front_is_up():
             rows, columns = np.nonzero(coloured)
             assert columns.max() < picture.shape[1] / 2
             assert rows.min() >= picture.shape[0] / 2 - 1
-    assert f"{front_left.sum()} (" in found.caption
+    assert f"{front_left.sum()} of " in found.caption
     assert (found.table["significant"] == front_left).all()
     assert found.table[["x", "y", "z"]].to_numpy() == pytest.approx(space.points)
 

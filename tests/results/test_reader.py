@@ -117,7 +117,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         Results.open(tmp_path)
     space = surface_space("fsaverage5")
     results = write(tmp_path / "results", space, np.zeros(space.n_targets))
-    with pytest.raises(InputError, match=r"no such map(.|\n)*W2VBert/r"):
+    with pytest.raises(InputError, match=r"no such map(.|\n)*joint/r$"):
         results.map("01", "joint", "r2")
     with pytest.raises(InputError, match=r"no such subject(.|\n)*01, 02"):
         results.space("03")

@@ -12,11 +12,11 @@ from b2m_encoding.analysis.splits import split_samples
 from b2m_encoding.analysis.windows import WindowedResponses
 from b2m_encoding.data import Recording, Responses
 from b2m_encoding.data.confounds import framewise_displacement
-from b2m_encoding.errors import InputError
+from b2m_encoding.errors import InputError, notice
 from b2m_encoding.study import Study
 
 
-def quality_rows(subject: str, recording: Recording, study: Study) -> list[dict[str, Any]]:
+def quality_rows(subject: str, recording: Recording, study: Study, alone: bool = True) -> list[dict[str, Any]]:
     """One row per run; every run is read once more, one at a time.
 
     Columns are those of :data:`~b2m_encoding.results.schema.tables.QUALITY`.
@@ -27,11 +27,13 @@ def quality_rows(subject: str, recording: Recording, study: Study) -> list[dict[
     recording : Recording
     study : Study
         Study with the held-out runs, and the discarded start of runs.
+    alone : bool
+        Whether the study has no other subject.
 
     Raises
     ------
     InputError
-        If no target of a run can be tested: the subject would have no results.
+        If no target of a run can be tested, so that there would be no results; logged where there are other subjects.
     """
     responses = _of_volumes(recording.responses)
     runs = responses.runs
@@ -43,7 +45,11 @@ def quality_rows(subject: str, recording: Recording, study: Study) -> list[dict[
         begins = first[rows_of]
         censored = int((~used[rows_of] & ~begins).sum())
         values = responses.read_run(name)[used[rows_of]]
-        _require_targets(values, np.flatnonzero(used[rows_of]), subject, name, recording.files.get(name))
+        fault = _fault(values, np.flatnonzero(used[rows_of]), subject, name, recording.files.get(name))
+        if fault is not None and alone:
+            raise fault
+        if fault is not None:
+            notice(f"{fault.problem}; the subject has no results. {fault.file or ''} {fault.found}".replace("  ", " "))
         moved = framewise_displacement(recording.files[name]) if name in recording.files else None
         after = max(int((~begins).sum()), 1)
         rows.append(
@@ -119,20 +125,20 @@ def temporal_snr(values: Floating) -> float:
     return ratio if ratio > 1 else float("nan")
 
 
-def _require_targets(values: Floating, samples: Integers, subject: str, run: str, file: Path | None) -> None:
-    """Refuse a run whose targets are all constant or hold values that are not finite."""
+def _fault(values: Floating, samples: Integers, subject: str, run: str, file: Path | None) -> InputError | None:
+    """Error of a run whose targets are all constant or hold values that are not finite."""
     if not len(values):  # which is an error of the samples
-        return
+        return None
     high, low = values.max(axis=0), values.min(axis=0)
     finite = np.isfinite(high) & np.isfinite(low)
     if (finite & (high > low)).any():
-        return
+        return None
     empty = samples[~np.isfinite(values).any(axis=1)]
     listed = ", ".join(map(str, empty[:5])) + (f" and {len(empty) - 5:,} more" if len(empty) > 5 else "")
     constant = (
         f"{int(finite.sum()):,} of {len(finite):,} targets are constant, the others have values that are not finite"
     )
-    raise InputError(
+    return InputError(
         f"no target can be tested: in run {run} of sub-{subject} all responses are constant or hold NaN",
         file=file,
         found=f"every target is NaN or infinite in sample {listed} (counted from 0)" if len(empty) else constant,
