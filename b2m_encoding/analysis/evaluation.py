@@ -28,13 +28,12 @@ from b2m_encoding.spaces.names import space_or_unplaced
 from b2m_encoding.spaces.targets import to_dataset
 from b2m_encoding.stats import Preference, Significance, block_sums, fdr_q, prefer, significance
 from b2m_encoding.stats.arrangements import clips_can_move
-from b2m_encoding.stats.ceilings import Ceiling, NoCeiling, Presentations, noise_ceiling, normalised_score
+from b2m_encoding.stats.ceilings import JOINED, Ceiling, NoCeiling, Presentations, noise_ceiling, normalised_score
 from b2m_encoding.stats.intervals import Interval, block_length_for, score_interval
 from b2m_encoding.stats.joined_folds import FoldDependence
 from b2m_encoding.stats.rearranging import Method
 
 Correction = Literal["bh", "by", "fwe"]
-JOINED = NoCeiling("every sample is held out once: repeats lie in training and test")
 WIDEST = float(np.sqrt(2))
 """Largest ratio of an error where folds are joined to the same for fixed predictions."""
 

@@ -88,21 +88,17 @@ def without_cues(runs: Runs, in_each: int) -> Runs:
     >>> without_cues(runs, in_each=1).used.sum()
     np.int64(58)
     """
-    number = Counter[str]()
-    for times in _times_presented(runs).values():
-        number.update(clip for clip, count in times.items() if count >= in_each)
-    common = [clip for clip, count in number.items() if count > max(len(runs.names) / 2, 1)]
+    most = max(len(runs.names) / 2, 1)
+    common = [clip for clip, n_runs in runs_that_present(runs, in_each).items() if n_runs > most]
     cue = runs.used & np.isin(runs.clip, common)
     return replace(runs, used=runs.used & ~cue) if cue.sum() <= SHARE_OF_CUES * runs.used.sum() else runs
 
 
-def _times_presented(runs: Runs) -> dict[str, Counter[str]]:
-    """How often each run presents each stimulus, of used samples."""
-    times = {name: Counter[str]() for name in runs.names}
-    for rows in runs.presentations:
-        if runs.used[rows].any():
-            times[str(runs.run[rows.start])][str(runs.clip[rows.start])] += 1
-    return times
+def runs_that_present(runs: Runs, in_each: int = 1) -> Counter[str]:
+    """Count the runs that present each stimulus at least so many times, of used samples."""
+    shown = (rows.start for rows in runs.presentations if runs.used[rows].any())
+    times = Counter((str(runs.run[row]), str(runs.clip[row])) for row in shown)
+    return Counter(clip for (_, clip), count in sorted(times.items()) if count >= in_each)
 
 
 def _groups(runs: Runs) -> Integers:

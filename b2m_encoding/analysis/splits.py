@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
@@ -10,11 +9,18 @@ from fnmatch import fnmatch
 import numpy as np
 from numpy.typing import NDArray
 
-from b2m_encoding.analysis.shared_stimuli import cut_blocks, join_blocks, known_from_training, without_cues
+from b2m_encoding.analysis.shared_stimuli import (
+    cut_blocks,
+    join_blocks,
+    known_from_training,
+    runs_that_present,
+    without_cues,
+)
 from b2m_encoding.data import Responses
 from b2m_encoding.data.responses import rows_of_repeats
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.windows import window_starts
+from b2m_encoding.io.names import first_of
 from b2m_encoding.runs import Runs
 from b2m_encoding.stats.repeats import copies_of_samples
 from b2m_encoding.study import EvaluationTable, Study
@@ -98,10 +104,11 @@ def describe_repeats(runs: Runs, splits: Sequence[Split], evaluation: Evaluation
     number = max((len(copies) for one in shown if (copies := copies_of_samples(one)) is not None), default=1)
     if evaluation.kind == "cross-validation" and known_from_training(runs):
         return (
-            f"runs have stimuli in common ({_some(_shared(runs))}), so that none can be held out whose stimuli are in "
-            "no other: what it shows is known from there, r has no interval, and is larger than it would be for other "
-            "stimuli. Hold out parts of the stimuli, in all runs together: evaluation.blocks = 6, and evaluation.gap "
-            "at least as long as the longest delay. If they are cues or silence, write n/a in place of their names"
+            f"runs have stimuli in common ({first_of(_shared(runs), 3)}), so that none can be held out whose stimuli "
+            "are in no other: what it shows is known from there, r has no interval, and is larger than it would be for "
+            "other stimuli. Hold out parts of the stimuli, in all runs together: evaluation.blocks = 6, and "
+            "evaluation.gap at least as long as the longest delay. If they are cues or silence, write n/a in place of "
+            "their names"
         )
     if number == 1:
         return None
@@ -129,20 +136,14 @@ def describe_cues(given: Runs, runs: Runs) -> str | None:
         return None
     number = int((given.used & np.isin(given.clip, sorted(left_out))).sum())
     return (
-        f"{number} of {int(given.used.sum())} samples are left out: most runs present {_some(sorted(left_out))}, so "
-        "that none could be held out otherwise"
+        f"{number} of {int(given.used.sum())} samples are left out: most runs present {first_of(sorted(left_out), 3)}, "
+        "so that none could be held out otherwise"
     )
 
 
 def _shared(runs: Runs) -> list[str]:
     """Stimuli of several runs, first those of most."""
-    pairs = {*zip(runs.run[runs.used].tolist(), runs.clip[runs.used].tolist(), strict=True)}
-    number = Counter(clip for _, clip in sorted(pairs) if clip)
-    return [clip for clip, times in number.most_common() if times > 1]
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return [clip for clip, n_runs in runs_that_present(runs).most_common() if n_runs > 1]
 
 
 def block_samples(study: Study, tr: float) -> int:

@@ -226,7 +226,7 @@ def _table_beside(path: Path) -> Path:
 
     Where there are tables of two versions of fMRIPrep, the newer one (``timeseries``).
     """
-    own = {key: value for key, value in BidsFile.parse(path).entities.items() if key in ("sub", *RUN_ENTITIES)}
+    own = BidsFile.parse(path).of_run().entities
     of_run = BidsFile(path, {**own, "desc": "confounds"}, "", "")
     patterns = ("sub-*_desc-confounds_*.tsv", "sub-*_bold_confounds.tsv")
     there = [BidsFile.parse(one) for pattern in patterns for one in sorted(path.parent.glob(pattern))]

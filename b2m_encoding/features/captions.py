@@ -10,6 +10,7 @@ import numpy as np
 
 from b2m_encoding._typing import Float32
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.names import first_of
 from b2m_encoding.io.presence import require_file
 from b2m_encoding.io.text_tables import read_text_table
 
@@ -148,11 +149,10 @@ def read_captions(path: str | Path, wanted: Iterable[str] | None = None) -> dict
 def check_captions(path: Path, missing: Iterable[str]) -> None:
     """Raise if captions are missing."""
     if missing := sorted(set(missing)):
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise InputError(
             "captions are missing",
             file=path,
-            found=f"none for {', '.join(missing[:5])}{more}",
+            found=f"none for {first_of(missing, 5)}",
             expected="one row per clip: its file as in the events, its name, or its name and length (blues.00017_15s)",
             fix="add the rows, or leave these clips out",
         )

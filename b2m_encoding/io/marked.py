@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from b2m_encoding.errors import InputError
+from b2m_encoding.io.names import first_of
 from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.removal import (
     is_temporary_file,
@@ -86,7 +87,7 @@ def check_markable(folder: Path, kind: str, *, beside: Collection[str] = ()) -> 
     else:
         others = [folder.name] if os.path.lexists(folder) and not folder.is_symlink() else []
     if others:
-        found = ", ".join(sorted(others)[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+        found = first_of(sorted(others), 5)
         raise InputError(
             "the folder holds something else",
             file=folder,

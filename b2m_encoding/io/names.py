@@ -1,4 +1,4 @@
-"""Labels that become names of files: one check of them, one safe form of any text, and one check of paths."""
+"""Labels that become names of files: one check of them, one safe form of any text, one check of paths; and lists."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 from b2m_encoding.errors import InputError
@@ -96,6 +97,17 @@ def inside(folder: Path, *parts: str) -> Path:
     if not target.startswith(os.path.join(root, "")):
         raise InputError("a name leads out of its folder", file=folder, found=printable("/".join(parts)))
     return path
+
+
+def first_of(names: Sequence[str], n: int) -> str:
+    """List the first few names, and how many more there are.
+
+    Examples
+    --------
+    >>> first_of(["a", "b", "c"], 2), first_of(["a", "b"], 2)
+    ('a, b and 1 more', 'a, b')
+    """
+    return ", ".join(names[:n]) + (f" and {len(names) - n:,} more" if len(names) > n else "")
 
 
 def in_words(name: object) -> str:

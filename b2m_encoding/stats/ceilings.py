@@ -76,6 +76,10 @@ class NoCeiling:
     reason: str
 
 
+JOINED = NoCeiling("every sample is held out once: repeats lie in training and test")
+"""Where folds are joined."""
+
+
 def repeat_ceiling(repeats: Floating) -> Ceiling:
     """Estimate signal and noise power from responses to repeats of the same stimulus.
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from b2m_encoding.data.recording import Recording
 from b2m_encoding.data.responses import Responses
+from b2m_encoding.io.names import first_of
 
 PIECE = 1 << 16
 """Bytes that are read of a file before it is compared with another one."""
@@ -48,7 +49,7 @@ def describe_copies(recordings: Mapping[str, Recording]) -> Iterator[str]:
 
 
 def _two_subjects(first: str, second: str, runs: Sequence[str]) -> str:
-    listed = ", ".join(runs[:LISTED]) + (f" and {len(runs) - LISTED} more" if len(runs) > LISTED else "")
+    listed = first_of(runs, LISTED)
     return f"the responses of sub-{first} and sub-{second} are identical in {listed}; {TWO_SUBJECTS}"
 
 

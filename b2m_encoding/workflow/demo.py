@@ -23,6 +23,7 @@ from b2m_encoding.features.weights import catalogue, is_installed
 from b2m_encoding.features.weights.fetch import Fetch
 from b2m_encoding.io.hashes import read_regular, sha256
 from b2m_encoding.io.marked import entries, mark_folder, remove_work, remove_written, written_files
+from b2m_encoding.io.names import first_of
 from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.io.removal import (
     is_temporary_file,
@@ -269,7 +270,7 @@ def _remove_earlier(out: Path) -> None:
     written = {} if manifest is None else manifest["files"]
     ours = {*(written_files(out, DEMO) or ()), *(f"results/{name}" for name in (*written, MANIFEST))}
     if others := sorted(set(_present(out)) - ours):
-        found = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+        found = first_of(others, 5)
         raise InputError(
             "the demo folder holds something else", file=out, found=found, expected="a new folder",
             fix="move these files elsewhere, or demo another folder",

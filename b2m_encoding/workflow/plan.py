@@ -106,7 +106,7 @@ class Plan:
         """Files of the atlas."""
         self.units: dict[str, Unit] = {}
         self.subjects: dict[str, SubjectUnits] = {}
-        for subject, recording in recordings.items():  # first: a run that no model can use ends the study here
+        for subject, recording in recordings.items():  # first: runs that no model can use are found here
             inputs: dict[str, Input] = {"subject": Constant(subject), "recording": RecordingOf(subject)}
             inputs["alone"] = Constant(len(recordings) == 1)
             settings = ("evaluation", "data.discard")

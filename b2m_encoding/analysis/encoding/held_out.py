@@ -12,7 +12,7 @@ from b2m_encoding._typing import Bands
 from b2m_encoding.io.stored_arrays import LARGE, side_by_side
 from b2m_encoding.models.status import CONSTANT, MISSING, TESTED
 from b2m_encoding.runs import Runs
-from b2m_encoding.stats.ceilings import Ceiling, NoCeiling
+from b2m_encoding.stats.ceilings import JOINED, Ceiling, NoCeiling
 from b2m_encoding.stats.scores import standardised
 from b2m_encoding.stats.sums.blocks import BlockSums
 from b2m_encoding.stats.sums.join import join_splits, join_targets
@@ -118,7 +118,7 @@ def join_parts(parts: list[HeldOut]) -> HeldOut:
         None if parts[0].deltas is None else np.median([part.deltas for part in parts], axis=0),
         _pooled_product(parts),
         worst_status([part.status for part in parts]),
-        NoCeiling("every sample is held out once: repeats lie in training and test"),
+        JOINED,
         int(np.mean([part.n_train for part in parts])),
         _mean_weights(parts),
         parts[0].audited,

@@ -42,13 +42,14 @@ def training_runs(runs: Runs, study: Study, split: Split) -> tuple[Runs, NDArray
     """Runs that hold training samples, with the blocks that choose the penalty, and their rows."""
     names = [name for name, rows in runs.slices.items() if split.train[rows].any()]
     training, rows = replace(runs, used=split.train).select(names)
-    joined = join_blocks(training)
-    wanted = 2 if study.evaluation.blocks else study.model.folds or 2
-    if len(joined.blocks) < wanted <= len(names):  # runs choose the penalty one by one
-        joined = replace(joined, block=training.run)
     if study.model.blocks is not None:
-        joined = cut_blocks(training, study.model.blocks)  # no gap: they choose the penalty, no score is theirs
-    return replace(training, block=joined.block), rows  # with the cues, which leave no block
+        blocks = cut_blocks(training, study.model.blocks)  # no gap: they choose the penalty, no score is theirs
+    else:
+        blocks = join_blocks(training)
+        wanted = 2 if study.evaluation.blocks else study.model.folds or 2
+        if len(blocks.blocks) < wanted <= len(names):
+            blocks = replace(blocks, block=training.run)  # runs choose the penalty one by one
+    return replace(training, block=blocks.block), rows  # with the cues, which leave no block
 
 
 def slices_of_targets(

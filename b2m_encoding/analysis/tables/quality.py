@@ -13,6 +13,7 @@ from b2m_encoding.analysis.windows import WindowedResponses
 from b2m_encoding.data import Recording, Responses
 from b2m_encoding.data.confounds import framewise_displacement
 from b2m_encoding.errors import InputError, notice
+from b2m_encoding.io.names import first_of
 from b2m_encoding.study import Study
 
 
@@ -46,9 +47,9 @@ def quality_rows(subject: str, recording: Recording, study: Study, alone: bool =
         censored = int((~used[rows_of] & ~begins).sum())
         values = responses.read_run(name)[used[rows_of]]
         fault = _fault(values, np.flatnonzero(used[rows_of]), subject, name, recording.files.get(name))
-        if fault is not None and alone:
-            raise fault
         if fault is not None:
+            if alone:
+                raise fault
             notice(f"{fault.problem}; the subject has no results. {fault.file or ''} {fault.found}".replace("  ", " "))
         moved = framewise_displacement(recording.files[name]) if name in recording.files else None
         after = max(int((~begins).sum()), 1)
@@ -134,7 +135,7 @@ def _fault(values: Floating, samples: Integers, subject: str, run: str, file: Pa
     if (finite & (high > low)).any():
         return None
     empty = samples[~np.isfinite(values).any(axis=1)]
-    listed = ", ".join(map(str, empty[:5])) + (f" and {len(empty) - 5:,} more" if len(empty) > 5 else "")
+    listed = first_of(empty.astype(str).tolist(), 5)
     constant = (
         f"{int(finite.sum()):,} of {len(finite):,} targets are constant, the others have values that are not finite"
     )

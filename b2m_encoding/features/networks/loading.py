@@ -15,6 +15,7 @@ from torch import nn
 
 from b2m_encoding.errors import InputError
 from b2m_encoding.features.weights import Weights
+from b2m_encoding.io.names import first_of
 from b2m_encoding.io.parsing import parse_json
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "DISABLE_SAFETENSORS_CONVERSION": "1"}
@@ -191,11 +192,10 @@ def _reading(path: Path, weights: Weights) -> Iterator[None]:
 
 
 def _lacking(path: Path, weights: Weights, names: list[str]) -> InputError:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return InputError(
         f"the weights of {weights.entry.name} lack parameters",
         file=path,
-        found=f"nothing for {', '.join(names[:3])}{more}",
+        found=f"nothing for {first_of(names, 3)}",
         expected="the checkpoint of this model",
         fix=weights.entry.command,
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from b2m_encoding.data.bids import list_subjects
 from b2m_encoding.data.clip_columns import ClipColumns
+from b2m_encoding.io.names import first_of
 from b2m_encoding.io.parsing import parse_json
 from b2m_encoding.workflow.templates.sounds import Sounds, lost_sounds
 from b2m_encoding.workflow.templates.survey import MASK, MAX_CONDITIONS, Survey
@@ -123,7 +124,7 @@ def _features(found: Survey, folder: Path) -> list[str]:
 def _lost(found: Survey) -> list[str]:
     """A remark where the events name sounds of which some are not there."""
     lost = lost_sounds(found.root, found.recordings)
-    some = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+    some = first_of(lost, 3)
     where = "put them into stimuli, and run b2m init again for features of sounds"
     return [f"# stim_file of the events names sounds that are not there: {some}", f"# {where}"] if lost else []
 
